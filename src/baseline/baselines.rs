@@ -68,8 +68,8 @@ pub struct Baseline {
     pub cost_unknown: u64,
     /// The number of executions without `tokens_used`.
     pub tokens_unknown: u64,
-    /// The precision of the three percentiles. If JSON lacks this field, the percentiles are exact. Early versions of
-    /// this crate wrote such JSON, and always counted exactly.
+    /// The precision of the three percentiles. If JSON lacks this field, an early version of this crate wrote the
+    /// JSON, and the percentiles are exact.
     #[serde(default)]
     pub latency_precision: Precision,
 }

@@ -118,7 +118,8 @@ pub struct Metric {
     /// interval are corrected for it. If the factor is `None`, the executions count as independent. The factor is
     /// `None` in these cases:
     ///
-    /// - If the blocks are long enough to have 4 values on average, both sides together have fewer than 8 blocks.
+    /// - Both sides together have fewer than 8 blocks, after blocks were made so long that they have 4 values on
+    ///   average.
     /// - The values do not vary.
     /// - The version of this crate that froze the baselines did not store blocks.
     pub design_effect: Option<f64>,
@@ -146,8 +147,7 @@ impl Metric {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SkillComparison {
-    /// Compares [`Baseline::success_rate`] by [`Test::FisherExact`]. The interval is that of Newcombe (1998, method
-    /// 10).
+    /// Compares [`Baseline::success_rate`] by [`Test::FisherExact`]. The interval is Newcombe's (1998, method 10).
     pub success_rate: Metric,
     /// Compares `total_latency_ms` by [`Test::Permutation`]. `baseline` and `recent` are medians.
     pub latency_ms: Metric,
@@ -235,9 +235,9 @@ impl FrozenBaselines {
     /// which is 1, 2, 4, … minutes. The comparison estimates how much executions in the same block, and in neighbouring
     /// blocks, resemble each other. The more the executions resemble each other, the [less](Metric::design_effect) they
     /// count as evidence. If the recent side covers at most two blocks, the newest executions of both sides are
-    /// examined in shorter blocks, too. A disturbance that lasts longer than the recent period, such as a bad week,
-    /// cannot be distinguished from a change. If both sides cover only a few hours, a slow hour can look like a change,
-    /// too.
+    /// also examined in shorter blocks. A disturbance that lasts longer than the recent period, such as a bad week,
+    /// cannot be distinguished from a change. If both sides cover only a few hours, even a slow hour can look like a
+    /// change.
     ///
     /// `benches/verdicts.rs` measures how often a comparison raises a false alarm, and how often it finds a real
     /// change. The benchmark also prints how often the best possible test would find the change.

@@ -23,7 +23,7 @@ const DECAY_MAX: f64 = 0.9;
 /// A correlation of at most this many standard errors counts as 0, because it may be noise.
 const NOISE: f64 = 1.0;
 
-/// If the recent side covers at most this number of blocks, the newest executions are examined in shorter blocks, too.
+/// If the recent side covers at most this number of blocks, the newest executions are also examined in shorter blocks.
 const SHORT_MAX: i64 = 2;
 
 /// The estimate that [`design_effect`] returns.

@@ -25,9 +25,9 @@ use super::special::{chi_squared_tail, ln_choose, normal_two_sided, student_quan
 pub(super) const ALPHA: f64 = 0.01;
 /// A standard normal variable is more than this far from 0 with probability `ALPHA`.
 const Z: f64 = 2.575_829_303_548_901;
-/// A table of counts has one row for each sample. The first column counts the values that belong to the part, and the
-/// second column counts the other values. A z-test can be trusted if the expected count of each cell of this table is
-/// at least this number (Cochran 1954).
+/// A table of counts has one row for each [`Proportion`]. The first column counts the cases in the part, such as
+/// successes, and the second column counts all other cases. A z-test can be trusted if the expected count of each cell
+/// of this table is at least this number (Cochran 1954).
 const EXPECTED_MIN: f64 = 5.0;
 
 /// The result of a test.
@@ -112,7 +112,7 @@ fn fisher(a: Proportion, b: Proportion) -> f64 {
     let (n_a, n_b) = (u128::from(a.whole), u128::from(b.whole));
     let (least, most) = (part.saturating_sub(n_b), part.min(n_a));
     let mode = ((part + 1) * (n_a + 1) / (whole + 2)).clamp(least, most);
-    // The probability that `k + 1` of the parts are in `a`, divided by the probability that `k` of them are in `a`.
+    // The probability that `a.part` is `k + 1`, divided by the probability that `a.part` is `k`.
     let step = |k: u128| (part - k) as f64 * (n_a - k) as f64 / ((k + 1) as f64 * (n_b + k + 1 - part) as f64);
     let up = (mode..most).scan(1.0, |likely, k| {
         *likely *= step(k);
@@ -143,7 +143,7 @@ pub(super) fn fisher_more(a: Proportion, b: Proportion) -> f64 {
     let mode = (u128::from(part) + 1) * (u128::from(b.whole) + 1) / (u128::from(whole) + 2);
     let term = |k: u64| (ln_choose(b.whole, k) + ln_choose(a.whole, part - k) - ln_choose(whole, part)).exp();
     let (least, most) = (part.saturating_sub(a.whole), part.min(b.whole));
-    // The probability that `k + 1` of the parts are in `b`, divided by the probability that `k` of them are in `b`.
+    // The probability that `b.part` is `k + 1`, divided by the probability that `b.part` is `k`.
     let step = |k: u64| (part - k) as f64 * (b.whole - k) as f64 / ((k + 1) as f64 * (a.whole + k + 1 - part) as f64);
     if u128::from(b.part) > mode {
         let (mut likely, mut sum) = (term(b.part), 0.0);
@@ -247,7 +247,7 @@ pub(crate) struct Associated {
 }
 
 /// Tests whether the shares of several groups differ, by Pearson's test (1900) without a correction for continuity. The
-/// strength of the association is that of Cramér (1946).
+/// strength of the association is Cramér's V (1946).
 ///
 /// Returns `None` if the expected count of any cell is below 5, because the approximation cannot be trusted then. An
 /// expected count is 0 if a group is empty, if all shares are 0, or if all shares are 1. Also returns `None` for fewer

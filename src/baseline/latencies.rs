@@ -79,8 +79,8 @@ impl Latencies {
         }
     }
 
-    /// Merges the recent values into the counts. Switches to counting in buckets if there are too many different values
-    /// afterwards.
+    /// Merges the recent values into the counts. If there are then too many different values, switches to counting in
+    /// buckets.
     pub(super) fn settle(&mut self) {
         self.tally.settle();
         self.keep_limit();

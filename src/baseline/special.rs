@@ -155,7 +155,7 @@ fn gamma_half_ratio(mut a: f64) -> f64 {
     steps * a.sqrt() * terms.into_iter().fold(0.0, |sum, term| sum / a + term)
 }
 
-/// Evaluates the continued fraction `1/(1 + d₁/(1 + d₂/(1 + …)))` of DLMF 8.17.22. The method is that of Lentz, as
+/// Evaluates the continued fraction `1/(1 + d₁/(1 + d₂/(1 + …)))` of DLMF 8.17.22. The method is Lentz's, as
 /// modified by Thompson and Barnett (Journal of Computational Physics 64 (1986), 490–509).
 fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
     let not_zero = |value: f64| if value.abs() < f64::MIN_POSITIVE { f64::MIN_POSITIVE } else { value };

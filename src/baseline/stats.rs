@@ -15,8 +15,8 @@ const HUNDRED: u128 = 100;
 ///
 /// This is definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50
 /// (1996), 361–365. With `h = (n − 1) · percent / 100` and values counted from 0, the percentile is
-/// `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`. This definition is the default of numpy and R, and that of Excel's
-/// `PERCENTILE.INC`. So anyone can check a baseline with these programs.
+/// `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`. This definition is the default of numpy and R, and the definition
+/// of Excel's `PERCENTILE.INC`. So anyone can check a baseline with these programs.
 ///
 /// The values are doubled and the percentages are integers, so the result is a multiple of 1/200. The result is
 /// computed as an integer, and rounded only once, by the conversion to `f64`.
@@ -188,9 +188,9 @@ impl Sums {
         }
     }
 
-    /// Returns the least sum of squares that `count` values with this sum can have, and `|r|`. The names are those of
-    /// [`variance`](Moments::variance). The least sum of squares is `n·q² + 2·q·|r| + |r|`. Returns `None` if `count`
-    /// is 0, or if the sum of squares is out of range.
+    /// Returns the least sum of squares that `count` values with this sum can have, and `|r|`. The least sum of squares
+    /// is `n·q² + 2·q·|r| + |r|`, where the names have the same meaning as in [`variance`](Moments::variance). Returns
+    /// `None` if `count` is 0, or if the sum of squares is out of range.
     fn least_squares(self, count: u64) -> Option<(Wide, u128)> {
         // q and r have the same sign, so their magnitudes suffice.
         let (q, r) = self.value().1.divided_by(count.into())?;

@@ -17,7 +17,7 @@ pub struct Cost<'t> {
     pub parts: Vec<CostPart>,
     /// The tier of the model at the time of the call, such as free or premium.
     pub tier: CostTier,
-    /// The provider whose prices were used. Another provider may have served the call, if it falls back to these
+    /// The provider whose prices were used. The call may have been served by another provider that falls back to these
     /// prices or has the same prices.
     pub provider: &'t str,
     /// The model as the table names it, even if the call used another name.
@@ -33,8 +33,8 @@ pub struct Cost<'t> {
     /// are the pairs of the call's variant for which the table has prices. Empty if only standard prices were used.
     pub variant: BTreeMap<&'t str, &'t str>,
     /// The pairs of the call's variant for which the table has no prices for this model. The standard prices were used
-    /// instead. The standard prices are too low for priority, and too high for a batch. Pairs with the value `default`
-    /// or `standard` are left out, because they mean the standard service.
+    /// instead. The standard prices are too low for a call with priority, and too high for a batch. Pairs with the
+    /// value `default` or `standard` are left out, because they mean the standard service.
     pub variant_unpriced: BTreeMap<String, String>,
     /// The region of the call, if the table has no prices for this region. The region is stated in the model's name, or
     /// under the key `region` in the call's variant. The standard prices were used instead, and may be too low.
@@ -76,7 +76,7 @@ impl Cost<'_> {
     }
 
     /// Writes `cost_tier`, `cost_usd` (rounded half to even to 8 decimals) and their provenance into `record`. If the
-    /// exact amount has more than 8 decimals, the provenance stores that amount too.
+    /// exact amount has more than 8 decimals, the provenance also stores the exact amount.
     ///
     /// If the record names no provider, and only one provider can have served the call, also sets the provider. The
     /// estimate in the record is not changed.

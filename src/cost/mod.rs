@@ -40,8 +40,8 @@
 //! `audio_seconds_min` is the minimum duration of audio, in seconds, that is billed for a call.
 //!
 //! **Tiers** are prices for calls with a large input. The value of a key with tiers is a list: first the price for
-//! small inputs, and then the tiers in ascending order. A tier applies to all units of a call that has more input
-//! tokens than `above`, or at least as many as `from`. If several tiers apply, the last one is used.
+//! small inputs, and then the tiers in ascending order. A tier applies to all units of a call that has more than
+//! `above` input tokens, or at least `from` input tokens. If several tiers apply, the last one is used.
 //!
 //! **Periods** say when the prices in an entry of `prices` apply. If several entries apply, the last one is used.
 //!
@@ -116,7 +116,7 @@
 //!   - searches and rented deployments;
 //!   - input or output tokens, if the row bills tokens. Tokens of a part that has its own price do not count here;
 //!   - time, characters, messages and pages, if the row bills tokens and the usage has no tokens. If the usage has
-//!     tokens, these counts measure the same content as the tokens, so they are not billed without a price;
+//!     tokens, these counts measure the same content as the tokens, so they are billed only if they have a price;
 //!   - requests, if the row bills tokens and the usage has no tokens. In all other cases, requests without a price
 //!     cost nothing.
 //!

@@ -329,9 +329,10 @@ impl Reader<'_> {
             if period.rates.iter().all(|rate| rate.meter != Meter::AudioMs)
                 && let Some((_, value)) = entries.0.first()
             {
-                return Err(
-                    self.fault(value, "expected \"audio_hour\" next to \"audio_seconds_min\", found none next to")
-                );
+                return Err(self.fault(
+                    value,
+                    "expected \"audio_hour\" next to \"audio_seconds_min\", found none in the entry that begins with",
+                ));
             }
             for rate in period.rates.iter_mut().filter(|rate| rate.meter == Meter::AudioMs) {
                 rate.min = min;
@@ -358,7 +359,7 @@ impl Reader<'_> {
             };
             let from = from.filter(|&from| from > tiers.last().map_or(0, |last| last.from));
             let from = from.ok_or_else(|| {
-                self.fault(text, "expected \"above\" or \"from\" with a rising number of tokens, found")
+                self.fault(text, "expected \"above\" or \"from\" with more tokens than in earlier tiers, found")
             })?;
             tiers.push(Tier { from, price: self.price(meter, tier.price)? });
         }

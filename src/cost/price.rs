@@ -46,7 +46,7 @@ pub struct CostPart {
     /// The meter that counted the units.
     pub meter: Meter,
     /// The number of units billed at this price. These are the units that no other part of the cost includes. If the
-    /// vendor's minimum is larger, this is the minimum.
+    /// vendor's minimum is larger, `count` is the minimum.
     pub count: u64,
     /// The price of [`Meter::per`] units.
     pub price: Usd,
@@ -222,7 +222,7 @@ impl<'t> Rates<'t> {
             return Ok(());
         }
         let wanted: Vec<_> = self.0.iter().flatten().map(|rate| rate.meter.usage_key()).collect();
-        Err(unpriced(model, format!("it is billed by {}, which the usage does not report", wanted.join(", "))))
+        Err(unpriced(model, format!("the model is billed by {}, which the usage does not report", wanted.join(", "))))
     }
 }
 
@@ -232,7 +232,7 @@ impl<'t> Rates<'t> {
 fn overlap(model: &str, meter: Meter, whole: u64, parts: u128) -> Error {
     Error::new(ErrorKind::Invalid, format!("price the usage of {model:?}")).detail(format!(
         "its separately priced parts add up to {parts}, but {} is only {whole}. Report how many units belong to two \
-         parts at once, such as {}",
+         parts at once, for example as {}",
         meter.usage_key(),
         Meter::CacheReadAudio.usage_key()
     ))

@@ -83,8 +83,8 @@ impl PriceTable {
     /// first needed.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the table cannot be parsed. Tests check this
-    /// for the table of each release.
+    /// Fails with [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the table cannot be parsed. Tests check that
+    /// the table of each release can be parsed.
     pub fn bundled() -> Result<&'static Self> {
         static BUNDLED: LazyLock<Result<PriceTable>> = LazyLock::new(|| {
             let snapshot = parse::layer_of_unread_rows(include_str!("prices.json"))?;
@@ -168,8 +168,8 @@ impl PriceTable {
         lookup::standard_row(&self.layers, model)?.price(&BTreeMap::new(), usage, at)
     }
 
-    /// Returns the cost of `call`. The prices are those of the time of the call, or those of the time `at` if the call
-    /// has no time. The cost that the vendor reported is ignored.
+    /// Returns the cost of `call`, at the prices that apply at the time of the call. If the call has no time, the
+    /// prices that apply at `at` are used. The cost that the vendor reported is ignored.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable, metrics::Call};

@@ -131,7 +131,7 @@ impl AlertsPolicy {
             (Some((program, args)), _) => Ok(AlertReceiver::Command(program, args)),
             (None, Some(url)) if url.is_encrypted() && !has_tls => Err(invalid(format!(
                 "found the webhook {}; expected http to this machine, because this program was built without TLS for \
-                 webhooks. Build it with alerts-tls",
+                 webhooks. Build it with the feature alerts-tls",
                 url.origin()
             ))),
             (None, Some(url)) => Ok(AlertReceiver::Webhook(url)),
@@ -238,7 +238,9 @@ impl std::str::FromStr for WebhookUrl {
         }
         let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
         if password == Some(HIDDEN) {
-            return Err(format!("expected a password, found {HIDDEN}, which `runledger policy` prints in its place"));
+            return Err(format!(
+                "expected a password, found {HIDDEN}, which `runledger policy` prints in place of a password"
+            ));
         }
         let password = password.map(|password| {
             let start = password.as_ptr().addr() - text.as_ptr().addr();

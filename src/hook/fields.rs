@@ -34,7 +34,7 @@ const TEXTS: [&str; 13] = [
     "tool_response",
 ];
 
-/// The fields that the record stores in fields of its own, and not as tags.
+/// The fields of an event that have their own field in the record, and do not become tags.
 const PLACED: [&str; 4] = ["hook_event_name", "session_id", "tool_name", "tool_use_id"];
 
 /// The tags that a hook sets itself. If the event has a field with one of these names, the tag of the field gets the

@@ -8,8 +8,8 @@ use crate::metrics::{ExecutionMetrics, Status, Timestamp};
 
 impl HookEvent<'_> {
     /// Returns the finished record of an event whose execution is not in flight. If the start of a tool was not
-    /// reported and the event has no duration, the record has no durations. It then has the tag `start_unknown`, and
-    /// its start is the time of its end. A later record that knows the start can complete it.
+    /// reported and the event has no duration, the record has no durations. Such a record has the tag `start_unknown`,
+    /// and its start is the same time as its end. A later record that knows the start can complete it.
     ///
     /// `new_id` is the id of the record if the event does not complete the execution of a tool.
     pub fn finished(&self, new_id: Uuid, now: Timestamp) -> ExecutionMetrics {

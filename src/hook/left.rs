@@ -75,7 +75,7 @@ impl HookEvent<'_> {
         };
         match status {
             Status::Interrupted => {
-                begun.set_error_reason(format!("no event before {} reported how this ended", self.name()))
+                begun.set_error_reason(format!("no event before {} reported how the execution ended", self.name()))
             }
             Status::Cancelled => begun.set_error_reason("the turn was interrupted"),
             Status::Failed => {

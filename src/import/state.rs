@@ -55,8 +55,8 @@ pub struct ImportCounts {
     pub without_usage: u64,
     /// Calls that were recorded earlier with fewer tokens than a line has now. The records do not change.
     pub larger_copies: u64,
-    /// The number of tokens by which the lines in [`larger_copies`](Self::larger_copies) exceed the records. They are
-    /// not counted.
+    /// The number of tokens by which the lines in [`larger_copies`](Self::larger_copies) exceed the records. These
+    /// tokens are not counted.
     pub larger_tokens: u64,
     /// Turns that have not ended. They wait for the next import.
     pub waiting: u64,
@@ -280,8 +280,8 @@ impl Import {
         self.known.insert(call, tokens);
     }
 
-    /// Counts the call in `larger_copies` if this line has more tokens than were recorded for the call, and its further
-    /// tokens in `larger_tokens`.
+    /// If this line has more tokens than were recorded for the call, counts the call in `larger_copies`, and the
+    /// additional tokens in `larger_tokens`.
     pub(super) fn compare(&mut self, call: &str, tokens: u64) {
         if let Some(Some(recorded)) = self.known.tokens.get_mut(&key_of(call))
             && u64::from(recorded.get()) < tokens

@@ -84,7 +84,7 @@ impl Ledger {
     pub fn append_or_complete(&self, record: &ExecutionMetrics) -> Result<Answer> {
         let redactor = &self.shared.options.redactor;
         valid_json(record, redactor)?;
-        let given = redacted(record, redactor)?.unwrap_or_else(|| record.clone());
+        let given = redacted(record, redactor).into_owned();
         let store = move |shared: &Shared| shared.store_joined(&given);
         let answer = self.in_time(store, |shared, answer| {
             answer.iter().for_each(|answer| shared.warn_of(answer));

@@ -1,5 +1,7 @@
 //! Writes a record as JSON that fits into a line, and reads the id of a record from JSON.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -18,25 +20,19 @@ pub(super) fn valid_json(record: &ExecutionMetrics, redactor: &Redactor) -> Resu
     to_json(record, redactor)
 }
 
-/// Returns the record without its secrets, or `None` if it has none.
-pub(super) fn redacted(record: &ExecutionMetrics, redactor: &Redactor) -> Result<Option<ExecutionMetrics>> {
-    if !redactor.may_find(record.to_json()?.as_bytes()) {
-        return Ok(None);
+/// Returns the record without its secrets.
+pub(super) fn redacted<'r>(record: &'r ExecutionMetrics, redactor: &Redactor) -> Cow<'r, ExecutionMetrics> {
+    if !record.has_secret(redactor) {
+        return Cow::Borrowed(record);
     }
     let mut redacted = record.clone();
-    Ok((redacted.redact(redactor) > 0).then_some(redacted))
+    redacted.redact(redactor);
+    Cow::Owned(redacted)
 }
 
 /// Returns the JSON of a record, valid or not, without its secrets. Fails if the JSON is too long.
 pub(super) fn to_json(record: &ExecutionMetrics, redactor: &Redactor) -> Result<String> {
-    let mut json = record.to_json()?;
-    // Most records have no secret, and one search in the JSON shows that.
-    if redactor.may_find(json.as_bytes()) {
-        let mut redacted = record.clone();
-        if redacted.redact(redactor) > 0 {
-            json = redacted.to_json()?;
-        }
-    }
+    let json = redacted(record, redactor).to_json()?;
     if json.len() > RECORD_BYTES_MAX {
         return Err(Error::new(ErrorKind::Invalid, "write a record as JSON").detail(format!(
             "found {} bytes; expected at most {RECORD_BYTES_MAX}. Store large content in a file, and record its hash",

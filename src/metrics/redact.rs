@@ -4,9 +4,95 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::ExecutionMetrics;
 use super::text::cut;
-use super::{CostProvenance, ExecutionMetrics};
 use crate::redaction::Redactor;
+
+/// Passes each text of a record to the methods of `$texts`: by reference, or with `mut` by mutable reference.
+macro_rules! each_text {
+    ($record:expr, $texts:expr $(, $mut:tt)?) => {{
+        let (record, texts) = ($record, $texts);
+        texts.all([&$($mut)? record.skill_name, &$($mut)? record.skill_version, &$($mut)? record.operator]);
+        texts.known([
+            &$($mut)? record.orchestrator_version,
+            &$($mut)? record.error_reason,
+            &$($mut)? record.decision_made,
+            &$($mut)? record.skill_path_in_dag,
+        ]);
+        texts.members(&$($mut)? record.tags);
+        let run = &$($mut)? record.run;
+        texts.known([
+            &$($mut)? run.run_id,
+            &$($mut)? run.parent_run_id,
+            &$($mut)? run.session_id,
+            &$($mut)? run.correlation_id,
+            &$($mut)? run.agent_name,
+            &$($mut)? run.task_id,
+            &$($mut)? run.description,
+            &$($mut)? run.mode,
+        ]);
+        let model = &$($mut)? record.model;
+        texts.known([&$($mut)? model.name, &$($mut)? model.provider, &$($mut)? model.tier]);
+        texts.variant(&$($mut)? model.variant);
+        each_text_of_cost!(&$($mut)? record.cost, texts $(, $mut)?);
+        let production = &$($mut)? record.production;
+        texts.known([
+            &$($mut)? production.scene_id,
+            &$($mut)? production.shot_id,
+            &$($mut)? production.shot_type,
+            &$($mut)? production.artifact,
+            &$($mut)? production.drift_category,
+            &$($mut)? production.notes,
+        ]);
+        texts.all(&$($mut)? production.qc_violations);
+        if let Some(progress) = &$($mut)? record.progress {
+            texts.all([&$($mut)? progress.stage]);
+        }
+        let trace = &$($mut)? record.trace;
+        for step in &$($mut)? trace.steps {
+            texts.all([&$($mut)? step.name]);
+            texts.known([
+                &$($mut)? step.action,
+                &$($mut)? step.api_call,
+                &$($mut)? step.result,
+                &$($mut)? step.notes,
+            ]);
+        }
+        for decision in &$($mut)? trace.decisions {
+            texts.all([&$($mut)? decision.what, &$($mut)? decision.decision]);
+            texts.known([&$($mut)? decision.reason, &$($mut)? decision.trigger, &$($mut)? decision.confidence]);
+        }
+        for error in &$($mut)? trace.errors {
+            texts.all([&$($mut)? error.error]);
+            texts.known([&$($mut)? error.context, &$($mut)? error.resolution, &$($mut)? error.registry_id]);
+        }
+        for call in &$($mut)? trace.llm_calls {
+            texts.all([&$($mut)? call.model_name]);
+            texts.known([&$($mut)? call.provider, &$($mut)? call.prompt, &$($mut)? call.completion]);
+            texts.variant(&$($mut)? call.variant);
+            each_text_of_cost!(&$($mut)? call.cost, texts $(, $mut)?);
+        }
+        if let Some(feedback) = &$($mut)? trace.human_feedback {
+            texts.all([&$($mut)? feedback.feedback_type, &$($mut)? feedback.content]);
+        }
+    }};
+}
+
+macro_rules! each_text_of_cost {
+    ($cost:expr, $texts:expr $(, $mut:tt)?) => {{
+        let cost = $cost;
+        $texts.known([
+            &$($mut)? cost.table,
+            &$($mut)? cost.provider,
+            &$($mut)? cost.matched,
+            &$($mut)? cost.variant,
+            &$($mut)? cost.variant_unpriced,
+            &$($mut)? cost.region_unpriced,
+            &$($mut)? cost.part_unpriced,
+            &$($mut)? cost.matched_by,
+        ]);
+    }};
+}
 
 impl ExecutionMetrics {
     /// Replaces the secrets in all texts of the record, and adds their number to
@@ -24,14 +110,32 @@ impl ExecutionMetrics {
     /// assert_eq!(record.redactions, Some(1));
     /// ```
     pub fn redact(&mut self, redactor: &Redactor) -> u64 {
-        let mut texts = Texts { redactor, count: 0 };
-        self.each_text(&mut texts);
+        let mut texts = Replaced { redactor, count: 0 };
+        each_text!(&mut *self, &mut texts, mut);
         if texts.count > 0 {
             self.redactions = Some(self.redactions.unwrap_or(0).saturating_add(texts.count));
             // A marker can be longer than the secret.
             self.error_reason = self.error_reason.take().map(|reason| cut(reason, Self::ERROR_REASON_CHARS_MAX));
         }
         texts.count
+    }
+
+    /// Returns true if a text of the record has a secret.
+    ///
+    /// ```
+    /// use runledger::redaction::Redactor;
+    /// use runledger::{ExecutionMetrics, Timestamp, Uuid};
+    ///
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "publish", "1.0.0", Timestamp::UNIX_EPOCH);
+    /// record.set_error_reason("no access to https://example.com");
+    /// assert!(!record.has_secret(&Redactor::new()));
+    /// record.set_error_reason("no access to https://bot:hunter2@example.com");
+    /// assert!(record.has_secret(&Redactor::new()));
+    /// ```
+    pub fn has_secret(&self, redactor: &Redactor) -> bool {
+        let mut texts = Searched { redactor, has_secret: false };
+        each_text!(self, &mut texts);
+        texts.has_secret
     }
 
     /// Like [`set_error_reason`](Self::set_error_reason), but first replaces the secrets in `reason`, and adds their number
@@ -44,63 +148,53 @@ impl ExecutionMetrics {
         }
         self.set_error_reason(redacted.text);
     }
+}
 
-    fn each_text(&mut self, texts: &mut Texts<'_>) {
-        texts.all([&mut self.skill_name, &mut self.skill_version, &mut self.operator]);
-        texts.known([
-            &mut self.orchestrator_version,
-            &mut self.error_reason,
-            &mut self.decision_made,
-            &mut self.skill_path_in_dag,
-        ]);
-        texts.members(&mut self.tags);
-        let run = &mut self.run;
-        texts.known([
-            &mut run.run_id,
-            &mut run.parent_run_id,
-            &mut run.session_id,
-            &mut run.correlation_id,
-            &mut run.agent_name,
-            &mut run.task_id,
-            &mut run.description,
-            &mut run.mode,
-        ]);
-        let model = &mut self.model;
-        texts.known([&mut model.name, &mut model.provider, &mut model.tier]);
-        texts.variant(&mut model.variant);
-        texts.cost(&mut self.cost);
-        let production = &mut self.production;
-        texts.known([
-            &mut production.scene_id,
-            &mut production.shot_id,
-            &mut production.shot_type,
-            &mut production.artifact,
-            &mut production.drift_category,
-            &mut production.notes,
-        ]);
-        texts.all(&mut production.qc_violations);
-        texts.all(self.progress.as_mut().map(|progress| &mut progress.stage));
-        let trace = &mut self.trace;
-        for step in &mut trace.steps {
-            texts.text(&mut step.name);
-            texts.known([&mut step.action, &mut step.api_call, &mut step.result, &mut step.notes]);
+/// Searches texts until one has a secret.
+struct Searched<'r> {
+    redactor: &'r Redactor,
+    has_secret: bool,
+}
+
+impl Searched<'_> {
+    fn text(&mut self, text: &str) {
+        self.has_secret = self.has_secret || self.redactor.redact(text).count > 0;
+    }
+
+    /// Searches the value of `name`, which may say that the value is a secret.
+    fn value(&mut self, name: &str, text: &str) {
+        self.has_secret = self.has_secret || self.redactor.redact_value(name, text).count > 0;
+    }
+
+    fn all<'t>(&mut self, texts: impl IntoIterator<Item = &'t String>) {
+        texts.into_iter().for_each(|text| self.text(text));
+    }
+
+    fn known<'t>(&mut self, texts: impl IntoIterator<Item = &'t Option<String>>) {
+        texts.into_iter().flatten().for_each(|text| self.text(text));
+    }
+
+    fn variant(&mut self, variant: &BTreeMap<String, String>) {
+        for (name, value) in variant {
+            self.text(name);
+            self.value(name, value);
         }
-        for decision in &mut trace.decisions {
-            texts.all([&mut decision.what, &mut decision.decision]);
-            texts.known([&mut decision.reason, &mut decision.trigger, &mut decision.confidence]);
+    }
+
+    fn members(&mut self, members: &Map<String, Value>) {
+        for (name, value) in members {
+            self.text(name);
+            self.json(name, value);
         }
-        for error in &mut trace.errors {
-            texts.text(&mut error.error);
-            texts.known([&mut error.context, &mut error.resolution, &mut error.registry_id]);
-        }
-        for call in &mut trace.llm_calls {
-            texts.text(&mut call.model_name);
-            texts.known([&mut call.provider, &mut call.prompt, &mut call.completion]);
-            texts.variant(&mut call.variant);
-            texts.cost(&mut call.cost);
-        }
-        if let Some(feedback) = &mut trace.human_feedback {
-            texts.all([&mut feedback.feedback_type, &mut feedback.content]);
+    }
+
+    /// Searches all texts in a value. The depth of tags is limited, so the recursion is too.
+    fn json(&mut self, name: &str, value: &Value) {
+        match value {
+            Value::String(text) => self.value(name, text),
+            Value::Array(items) => items.iter().for_each(|item| self.json(name, item)),
+            Value::Object(members) => self.members(members),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 }
@@ -121,13 +215,13 @@ pub(super) fn cut_between_secrets(text: String, chars_max: usize) -> String {
     }
 }
 
-/// Redacts texts, and counts the secrets.
-struct Texts<'r> {
+/// Replaces the secrets in texts, and counts them.
+struct Replaced<'r> {
     redactor: &'r Redactor,
     count: u64,
 }
 
-impl Texts<'_> {
+impl Replaced<'_> {
     fn text(&mut self, text: &mut String) {
         let redacted = self.redactor.redact(text);
         if redacted.count > 0 {
@@ -151,19 +245,6 @@ impl Texts<'_> {
 
     fn known<'t>(&mut self, texts: impl IntoIterator<Item = &'t mut Option<String>>) {
         texts.into_iter().flatten().for_each(|text| self.text(text));
-    }
-
-    fn cost(&mut self, cost: &mut CostProvenance) {
-        self.known([
-            &mut cost.table,
-            &mut cost.provider,
-            &mut cost.matched,
-            &mut cost.variant,
-            &mut cost.variant_unpriced,
-            &mut cost.region_unpriced,
-            &mut cost.part_unpriced,
-            &mut cost.matched_by,
-        ]);
     }
 
     fn variant(&mut self, variant: &mut BTreeMap<String, String>) {

@@ -86,8 +86,8 @@ pub struct QuotaStatus<A = u64> {
     /// The number of finished calls in this window whose amount is unknown. `consumed` does not include them.
     pub unknown: u64,
     /// The number of finished calls in this window whose amount is assumed. If the caller does not know the amount
-    /// before the call, the amount that the limit assumes is used. If the caller does not know it after the call, the
-    /// reserved amount is used.
+    /// before the call, the amount that the limit assumes counts. If the caller does not know the amount after the
+    /// call, the reserved amount counts.
     pub assumed: u64,
     /// The number of holds in this window whose amount is unknown. `held` does not include them.
     pub unknown_held: u64,

@@ -211,7 +211,7 @@ pub fn costs<Z>(report: &Report<Z>, by: StackBy, skills: &Baselines) -> (CostOve
     let mut parts: Vec<_> = by_part.into_iter().filter(|(_, sum)| sum.cost > Some(Usd::ZERO)).collect();
     parts.sort_by_key(|(_, sum)| Reverse(sum.cost));
     let others_are_bounds = match by {
-        // The report has no sums of skills that cannot be among the most expensive ones, but the total includes them.
+        // The report has sums only of skills that can be among the most expensive ones. The total includes all skills.
         StackBy::Skill => totals.lower_bounds > parts.iter().take(SERIES_MAX).map(|(_, sum)| sum.lower_bounds).sum(),
         StackBy::Model => parts.iter().skip(SERIES_MAX).any(|(_, sum)| sum.lower_bounds > 0),
     };

@@ -18,7 +18,7 @@ use crate::quota::{Amount, QuotaStatus, WarningLevel};
 
 /// The largest number of characters of a reason or a fault.
 const TEXT_CHARS_MAX: usize = 300;
-/// A report lists at most this many faults, reasons of the gate, and quotas in a verdict.
+/// A verdict lists at most this many faults, reasons of the gate, or quotas.
 pub(super) const LISTED_MAX: usize = 8;
 /// The largest number of quotas.
 const QUOTAS_MAX: usize = 20;

@@ -77,8 +77,8 @@ impl LedgerReport {
         }
         if let Some(last) = self.period.last.filter(|last| *last > self.generated_at) {
             let text = format!(
-                "An execution began or ended at {}, after this report was made at {}. A clock was wrong, so days and \
-                 latencies can be wrong too.",
+                "An execution began or ended at {}, but this report was made earlier, at {}. A clock was wrong, so days \
+                 and latencies can be wrong too.",
                 minute(last),
                 minute(self.generated_at)
             );
@@ -97,14 +97,14 @@ impl LedgerReport {
         findings.extend(self.nearly_used_up());
         if self.spilled > 0 {
             let text = format!(
-                "{} in the ledger yet, and not in the figures below. The next append moves spilled records to the ledger.",
+                "{} in the ledger yet, and not in the figures below. The next append adds such records to the ledger.",
                 are(self.spilled, "record is not", "records are not")
             );
             findings.push(Finding::new(Tone::Warning, text));
         }
         if self.in_flight > 0 {
             let text = format!(
-                "{} in flight, and not in the figures below. `runledger open` lists them.",
+                "{} in flight, and not in the figures below. `runledger open` lists executions in flight.",
                 are(self.in_flight, "execution is", "executions are")
             );
             findings.push(Finding::new(Tone::Unknown, text));
@@ -205,7 +205,7 @@ fn gate(gate: &GateSummary) -> Finding {
             text += " Whether other executions are missing was not judged; `runledger gate --expect` judges this.";
         }
         if not_judged.contains(&NotJudged::Costs) {
-            text += " Its costs are unknown; `runledger import` adds them.";
+            text += " The costs of the run are unknown; `runledger import` adds them.";
         }
         return Finding::new(Tone::Good, text);
     }

@@ -16,8 +16,8 @@ const LISTED: usize = 10;
 /// known costs, the second for the skills with the most unknown costs.
 const CANDIDATES: [usize; 2] = [60, 20];
 
-/// The executions that failed or were cancelled, by the category of their error. A success rate counts both as failures
-/// too.
+/// The executions that failed or were cancelled, by the category of their error. A success rate also counts cancelled
+/// executions as failures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Failures {

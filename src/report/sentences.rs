@@ -18,7 +18,7 @@ impl LedgerReport {
         let bounds = [("since", &period.since), ("until", &period.until)];
         let bounds: Vec<_> =
             bounds.iter().filter_map(|(word, bound)| Some(format!("{word} {}", bound.as_ref()?))).collect();
-        let selected = if bounds.is_empty() { String::new() } else { format!(", {}", bounds.join(" ")) };
+        let selected = if bounds.is_empty() { String::new() } else { format!(" (selected: {})", bounds.join(" ")) };
         let found = match (period.first, period.last) {
             (Some(first), Some(last)) => format!(" from {} to {}", minute(first), minute(last)),
             _ => String::new(),
@@ -35,7 +35,7 @@ impl LedgerReport {
                 .to_owned()
         } else if self.in_flight > 0 {
             format!(
-                "No execution has ended yet. {} in flight: `runledger open` lists them.",
+                "No execution has ended yet. {} in flight. `runledger open` lists executions in flight.",
                 are(self.in_flight, "execution is", "executions are")
             )
         } else {

@@ -10,8 +10,8 @@ use crate::cost::{Count, PriceTable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Decision, ExecutionMetrics, Feedback, Status, Step, Timestamp, TracedError, Usd};
 
-/// The status of a run. The status of the root executions determines it. A root execution is an execution that no other
-/// execution of the run started. The status of a parent already reflects the status of its children.
+/// The status of a run, which follows from the statuses of its root executions. A root execution is an execution that
+/// no other execution of the run started. The status of a parent already reflects the status of its children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogStatus {
@@ -188,8 +188,8 @@ impl RunLog {
     }
 }
 
-/// Returns the cost of the execution. If the cost was not recorded, returns the sum of the costs of the calls. Returns
-/// `None` if the cost of one of the calls is unknown too.
+/// Returns the cost of the execution. If this cost was not recorded, returns the sum of the costs of the calls. This
+/// sum is `None` if the cost of one of the calls is unknown.
 fn cost(execution: &ExecutionMetrics) -> Option<Usd> {
     execution.exact_cost().or_else(|| {
         let mut summed = execution.clone();

@@ -181,8 +181,8 @@ fn write_feedback(out: &mut String, feedback: &Feedback, started: Timestamp) -> 
     field(out, "Content", Some(escape_markdown(&feedback.content)))
 }
 
-/// Returns `text`, which is the message of the error or its beginning. If the error has a number, the number comes
-/// first.
+/// Returns `text`, which is the message of the error or the beginning of the message. If the error has a number, the
+/// number comes first.
 fn numbered(error: &TracedError, text: &str) -> String {
     let text = escape_markdown(text);
     match &error.registry_id {

@@ -69,8 +69,8 @@ pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
     lines
 }
 
-/// Returns the origin of the cost of `call`. If only the execution has a cost, this cost includes that of the call, and
-/// both have the same origin.
+/// Returns the origin of the cost of `call`. If only the execution has a cost, this cost includes the cost of the
+/// call, and both costs have the same origin.
 fn basis(execution: &ExecutionMetrics, call: &LlmCall, prices: &PriceTable) -> PriceBasis {
     if call.cost_usd.is_none() && execution.exact_cost().is_none() {
         return if has_price(execution, call, prices) { PriceBasis::NotRecorded } else { PriceBasis::Unknown };

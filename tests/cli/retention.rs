@@ -183,7 +183,7 @@ fn apply_follows_the_plan_and_reports_it_in_the_events() {
     assert_eq!(sorted(&names.join("\n")), ["archived", "archived", "file_archived", "file_deleted"]);
     let deleted = events.iter().find(|event| event["event"] == "file_deleted").unwrap();
     assert_eq!(deleted["path"], log("logs/run-logs", 45, "routine").to_str().unwrap());
-    assert_eq!(deleted["reason"], "45 days old, and a routine success");
+    assert_eq!(deleted["reason"], "45 days old, and its run succeeded without an improvement");
 
     // A second call has nothing left to do.
     let again = place.run(["retention", "apply"]).answer(0);
@@ -356,9 +356,15 @@ fn a_log_in_progress_goes_with_that_of_the_end() {
         let line = plan.lines().find(|line| line.contains(&name)).unwrap();
         line.replace(&name, "LOG")
     };
-    assert_eq!(line(41, "routine", "In Progress"), "delete   LOG: 41 days old, and a routine success");
+    assert_eq!(
+        line(41, "routine", "In Progress"),
+        "delete   LOG: 41 days old, and its run succeeded without an improvement"
+    );
     assert_eq!(line(41, "failed", "In Progress"), "keep     LOG: its run failed");
-    assert_eq!(line(41, "failed", "Completed"), "delete   LOG: 41 days old, and a routine success");
+    assert_eq!(
+        line(41, "failed", "Completed"),
+        "delete   LOG: 41 days old, and its run succeeded without an improvement"
+    );
 }
 
 /// An error that is resolved in the registry no longer keeps its log, even if the text of the log still lists it.

@@ -464,7 +464,7 @@ fn certain_models_underperform() {
     assert_eq!((found.subject.as_deref(), found.model.as_deref()), (Some("draw"), Some("image-1")));
     assert_eq!(
         found.why,
-        "18 of 40 (45.0 %) executions failed or were not accepted, compared with 9 of 120 (7.5 %) for the skill's other models"
+        "18 of 40 (45.0 %) executions failed or had an artifact that was not accepted, compared with 9 of 120 (7.5 %) for the skill's other models"
     );
     assert_eq!(shares(found), (Test::TwoProportionZ, share(18, 40), share(9, 120)));
     assert_eq!(numbers(&found.evidence).1[..2], [1, 3]);

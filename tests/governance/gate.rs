@@ -412,8 +412,8 @@ fn missing_log_entry_of_a_record_in_the_spill() {
 fn missing_log_entry_of_records_that_were_lost() {
     let lost = |time: &str, records| (time.parse().unwrap(), records);
     let gate = Gate::new(RUN).lost(vec![lost("2026-11-20T11:59:59.999Z", 5), lost("2026-11-20T12:00:00Z", 1)]);
-    let why = "missing log entry: 1 record was lost, of this run or another, as the ledger reported at \
-               2026-11-20T12:00:00.000Z []";
+    let why = "missing log entry: 1 record was lost, as the ledger reported at 2026-11-20T12:00:00.000Z, \
+               and may belong to this run []";
     assert_eq!(reasons(&gate.judge(&[], ok(run()), [""; 0]).unwrap()), [why]);
     // A run of which only an execution in flight is known has begun too.
     let mut begun = record(30, "upload", Kind::Skill);

@@ -89,7 +89,7 @@ fn archive_logs_from_sessions_that_led_to_major_improvements() {
 #[test]
 fn delete_routine_successful_runs_after_30_days() {
     let deleted = of_log(facts(ROUTINE.0, ROUTINE.1), &RetentionPolicy::default(), after(30));
-    assert_eq!(deleted, (Action::Delete, "30 days old, and a routine success".to_owned()));
+    assert_eq!(deleted, (Action::Delete, "30 days old, and its run succeeded without an improvement".to_owned()));
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn an_item_in_json() {
                 "kind": "run_log",
                 "name": "a.md",
                 "action": "delete",
-                "reason": "100 days old, and a routine success",
+                "reason": "100 days old, and its run succeeded without an improvement",
             },
         ])
     );

@@ -289,12 +289,12 @@ fn usage_without_a_price_is_an_error() {
         ),
         ("embed", tokens, "the table has no output price for 100 output_tokens"),
         ("paint", tokens.with(Meter::OutputImage, 60), "the table has no output price for 40 output_tokens"),
-        ("hear", tokens, "it is billed by audio_ms, which the usage does not report"),
+        ("hear", tokens, "the model is billed by audio_ms, which the usage does not report"),
         // The number of pages is unknown, although the usage says that no page was annotated.
         (
             "read",
             Usage::new(0, 0).with(Meter::AnnotatedPages, 0),
-            "it is billed by pages, annotated_pages, which the usage does not report",
+            "the model is billed by pages, annotated_pages, which the usage does not report",
         ),
         // The usage has only a count that the row does not bill.
         ("text", Usage::new(0, 0).with(Meter::AudioMs, 60_000), "the table has no audio_hour price for 60000 audio_ms"),

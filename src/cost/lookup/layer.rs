@@ -39,8 +39,8 @@ pub(in crate::cost) struct Provider {
 /// can list one provider under several names.
 #[derive(Clone, Copy)]
 pub(super) enum Served<'n> {
-    /// The call names this provider. If the model's name begins with this provider too, the text is the name without
-    /// it.
+    /// The call names this provider. If the model's name begins with the same provider, the text is the rest of the
+    /// name.
     By(&'n [usize], Option<&'n str>),
     /// The call names no provider.
     ByAny {

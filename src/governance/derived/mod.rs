@@ -73,9 +73,9 @@ pub struct DerivedMetrics {
     ///   itself.
     pub models: Vec<ModelOutcomes>,
     /// The verdicts of the quality controls that could not be matched with an execution. A control is matched with an
-    /// execution that made its artifact, if that execution used a model and has no `production.outcome`. The verdicts
-    /// of unmatched controls are not part of [`models`](Self::models). A control that counts for the model that it
-    /// names is not matched, and its verdict is not counted here.
+    /// execution that made the controlled artifact, if that execution used a model and has no `production.outcome`. The
+    /// verdicts of unmatched controls are not part of [`models`](Self::models). A control that counts for the model
+    /// that it names is not matched, and its verdict is not counted here.
     pub controls_without_model: Outcomes,
     /// How often each entry of `qc_violations` was found. `unknown` counts the executions with the outcome FAIL or FIX
     /// that list no violation.

@@ -171,7 +171,8 @@ impl Judge<'_> {
         }
         self.ask(questions, |found, others| {
             format!(
-                "{found} executions failed or were not accepted, compared with {others} for the skill's other models"
+                "{found} executions failed or had an artifact that was not accepted, compared with {others} for the \
+                 skill's other models"
             )
         });
     }

@@ -7,8 +7,8 @@ use super::{Escalations, Evidence};
 use crate::error::Result;
 
 impl Escalations {
-    /// Returns empty `Escalations` with the same policy and for the same window. Several threads can each add a part of
-    /// a ledger to a value of their own, and [`merge`](Self::merge) joins the values.
+    /// Returns empty `Escalations` with the same policy and for the same window. Each of several threads can add a
+    /// part of a ledger to `Escalations` of its own. [`merge`](Self::merge) joins the `Escalations` of two threads.
     #[must_use]
     pub fn empty(&self) -> Self {
         Self {

@@ -56,8 +56,8 @@ const HOUR_MS: i64 = 3_600_000;
 ///   has several controls, the last control with a verdict or a drift is used.
 /// - If the record of the execution itself has an outcome or a drift, the controls of the artifact are ignored.
 /// - An artifact with the outcome FIX (the artifact needs changes) counts as not accepted.
-/// - If no outcome and no drift is recorded, in a control or for the execution, the drift tests leave out the artifact,
-///   and the model tests use only the success of the execution.
+/// - If neither a control nor the execution has a recorded outcome or drift, the drift tests leave out the artifact.
+///   The model tests then use only the success of the execution.
 /// - The model tests leave out executions that were cancelled, and executions that used several models.
 ///
 /// ```

@@ -19,7 +19,7 @@ pub(super) struct Run<'g> {
     members: Vec<Member>,
     /// The index of each execution in `members`.
     places: HashMap<Uuid, usize>,
-    /// The last record of each execution. A later record may complete it.
+    /// The last record of each execution so far. The next record of the execution may complete this record.
     last: BTreeMap<Uuid, ExecutionMetrics>,
     /// All executions that do not belong to the run, whether they have ended or not.
     elsewhere: HashSet<Uuid>,
@@ -106,9 +106,9 @@ impl<'g> Run<'g> {
         self.members.push(member);
     }
 
-    /// Returns true if the execution names this run, and then updates `started`. Adds an execution that names a parent
-    /// but no run to `strays`. If an execution names this run as its parent run, adds the run of that execution to
-    /// `child_runs`.
+    /// If the execution names this run, updates `started` and returns true. If the execution names a parent but not a
+    /// run, adds the execution to `strays`. If an execution names this run as its parent run, adds the run of that
+    /// execution to `child_runs`.
     fn has(&mut self, record: &ExecutionMetrics) -> bool {
         if let (None, Some(parent)) = (&record.run.run_id, record.run.parent_execution_id) {
             self.strays.push((record.execution_id, parent, record.skill_name.clone()));
@@ -234,7 +234,7 @@ impl<'g> Run<'g> {
                 let records = if records == 1 { "1 record was".to_owned() } else { format!("{records} records were") };
                 self.wrong(
                     Rule::MissingEntry,
-                    format!("{records} lost, of this run or another, as the ledger reported at {at}"),
+                    format!("{records} lost, as the ledger reported at {at}, and may belong to this run"),
                 );
             }
         }

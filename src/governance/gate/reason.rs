@@ -49,7 +49,7 @@ pub enum Rule {
     /// A skill logs the same fields for every tier (class of models).
     InconsistentAcrossTiers,
     /// Every record names its parent, if the policy requires a parent of this record. If the parent belongs to another
-    /// run, the record also names a parent run. An execution whose parent belongs to the run names the run too.
+    /// run, the record also names a parent run. An execution whose parent belongs to the judged run names this run.
     MissingParent,
     /// All records of an execution are equal. Copies are allowed, because a new segment (file) of the ledger can repeat
     /// lines of the previous segment. A different record may follow in two cases. Either the earlier record says

@@ -1,5 +1,5 @@
-//! Finds the calls for which a later place reports a larger usage than the first one. A place is a file, or a turn of a
-//! file. This search runs before the import.
+//! Finds the calls for which a later place reports a larger usage than the first place. A place is a file, or a turn of
+//! a file. This search runs before the import.
 //!
 //! A resumed or forked session repeats the lines of the original session. The original session may have ended in the
 //! middle of a message. Its file then has only a part of the usage of a call, and the copy can have the whole usage.

@@ -30,8 +30,8 @@ pub struct Session {
     has_turn: bool,
     /// True if the model has ended its answer to the prompt of `turn`.
     is_answered: bool,
-    /// The lines of sub-agents that are in the session's file. Maps the id of a line to a name of its sub-agent, which
-    /// is made from the first line of the sub-agent.
+    /// The lines of sub-agents that are in the session's file. Maps the id of a line to a name of its sub-agent. The
+    /// name is made from the first line of the sub-agent.
     chains: HashMap<u128, String>,
     /// The types of the sub-agents that the turn started, by the id of the tool's call.
     agent_types: HashMap<String, String>,

@@ -31,7 +31,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
-use crate::ledger::json::{redacted, to_json, valid_json};
+use crate::ledger::json::{to_json, valid_json};
 use crate::ledger::places::Places;
 use crate::ledger::{Answer, Ledger, Skill};
 use crate::metrics::{ErrorCategory, ExecutionMetrics, Progress, Status, Timestamp};
@@ -150,16 +150,8 @@ impl Ledger {
         let mut ended = record.clone();
         ended.timestamp_end = Some(record.timestamp_start);
         ended.validate()?;
-        self.redact_begun(record)?;
+        record.redact(&self.shared.options.redactor);
         to_json(record, &self.shared.options.redactor)
-    }
-
-    /// Replaces the secrets in a record.
-    fn redact_begun(&self, record: &mut ExecutionMetrics) -> Result<()> {
-        if let Some(redacted) = redacted(record, &self.shared.options.redactor)? {
-            *record = redacted;
-        }
-        Ok(())
     }
 
     /// Creates the file of an execution that begins.
@@ -360,7 +352,7 @@ impl DetachedExecution {
         self.record.total_latency_ms = took;
         self.record.timestamp_end = Some(now.max(self.begun));
         self.record.set_status(status);
-        self.ledger.redact_begun(&mut self.record)?;
+        self.record.redact(&self.ledger.shared.options.redactor);
         let json = valid_json(&self.record, &self.ledger.shared.options.redactor)?;
         self.append(&json, "complete an execution")?;
         let answer = self.ledger.shared.store_joined_or_spill(&self.record, &json)??;

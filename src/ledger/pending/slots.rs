@@ -26,6 +26,7 @@ use crate::id::new_id;
 use crate::journal::format::Layout;
 use crate::journal::format::line::{self, Link};
 use crate::journal::{Cursor, PAYLOAD_BYTES_MAX};
+use crate::ledger::json::redacted;
 use crate::ledger::places::Places;
 use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
 use crate::mutex::lock;
@@ -118,14 +119,7 @@ struct MarkedRecord<'r> {
 
 /// Returns the begin mark for `record`, as a line without secrets. `since` is the current end of the ledger.
 pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics, redactor: &Redactor) -> Result<Vec<u8>> {
-    let line = unsealed_mark(since, record)?;
-    let mut line = if redactor.may_find(&line) {
-        let mut begun = record.clone();
-        begun.redact(redactor);
-        unsealed_mark(since, &begun)?
-    } else {
-        line
-    };
+    let mut line = unsealed_mark(since, &redacted(record, redactor))?;
     line::seal_from(0, &Link::START, &mut line);
     if line.len() > PAYLOAD_BYTES_MAX {
         return Err(Error::new(ErrorKind::Invalid, MARK)

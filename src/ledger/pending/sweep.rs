@@ -117,9 +117,7 @@ pub(in crate::ledger) fn append_missing(
 
 /// Appends a record. Returns false if the ledger already has it. A record of an earlier version can still have secrets.
 fn append(journal: &Journal, known: &Arc<KnownIds>, redactor: &Redactor, record: &ExecutionMetrics) -> Result<bool> {
-    let redacted = redacted(record, redactor)?;
-    let record = redacted.as_ref().unwrap_or(record);
-    let json = record.to_json()?;
+    let json = redacted(record, redactor).to_json()?;
     let keys: Arc<dyn KnownKeys> = Arc::clone(known) as _;
     let mut key = Key { id: record.execution_id.as_u128(), replaces: None };
     loop {

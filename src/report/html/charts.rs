@@ -195,8 +195,8 @@ pub(super) fn bar(share: f64, class: &str) -> String {
 
 /// Returns the largest change on the scale that the intervals of these rows share.
 pub(super) fn change_scale(rows: &[LatencyRow]) -> f64 {
-    // Metrics with too few executions have very wide intervals. They do not set the scale, because the other
-    // intervals would then look like dots.
+    // Metrics with too few executions have very wide intervals. These intervals do not set the scale, because the
+    // other intervals would then look like dots.
     let is_judged = |row: &&LatencyRow| row.verdict != Some(Verdict::TooFew);
     let has_judged = rows.iter().any(|row| is_judged(&row));
     let rows = rows.iter().filter(|row| !has_judged || is_judged(row));

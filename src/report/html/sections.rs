@@ -232,8 +232,8 @@ fn compared(report: &LedgerReport, title: &str) -> String {
         ]
     };
     let scale_note = format!(
-        "<p class=\"note\">The scale of the intervals is from {} to {}; the line in the middle is no change. Intervals \
-         beyond the scale are cut.</p>",
+        "<p class=\"note\">The scale of the intervals is from {} to {}; the line in the middle means no change. \
+         Intervals beyond the scale are cut.</p>",
         signed_percent(-scale),
         signed_percent(scale)
     );

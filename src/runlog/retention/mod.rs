@@ -10,7 +10,8 @@
 //! 4. A log is kept if it is unknown how its run ended.
 //! 5. A log whose run led to an improvement is archived.
 //! 6. A log whose run failed is kept, or archived if the policy says so.
-//! 7. A log whose run succeeded is deleted. If it is unknown whether the run led to an improvement, the log is kept.
+//! 7. A log whose run succeeded is kept if it is unknown whether the run led to an improvement.
+//! 8. A log whose run succeeded and did not lead to an improvement is deleted.
 //!
 //! A run led to an improvement if one of its records has the tag [`IMPROVEMENT_TAG`] with the value `true`.
 //!

@@ -89,7 +89,9 @@ fn of_log(log: &LogFile, open: &BTreeSet<String>, policy: &RetentionPolicy, now:
             "unknown: some records of its run are missing, and a missing record may mark the run as an improvement"
                 .to_owned(),
         ),
-        (Some(true), Some(false), _) => (Action::Delete, format!("{age} old, and a routine success")),
+        (Some(true), Some(false), _) => {
+            (Action::Delete, format!("{age} old, and its run succeeded without an improvement"))
+        }
     }
 }
 

@@ -8,8 +8,8 @@
 //!
 //! * **A price of 0** is left out, because LiteLLM also writes 0 for an unknown price. Examples are Vertex AI's Llama
 //!   models, fine-tuned models, and the six models on SageMaker, where the machine is billed. A call that needs the
-//!   missing price is then billed at a higher price, or cannot be priced. For example, cached input costs as much as
-//!   other input. A model without any other price is left out. A user who knows that a model is free can add the
+//!   missing price is then billed at a higher price, or cannot be priced. For example, cached input then costs as much
+//!   as other input. A model without any other price is left out. A user who knows that a model is free can add the
 //!   model to their own table.
 //! * **Tiers** are prices for large inputs. If the input of a call has more tokens than the tier's size, the tier's
 //!   price applies to the whole call. At xAI, the price also applies if the input has exactly that size.
