@@ -42,16 +42,16 @@ impl Form {
             Self::Text => text(&without_colours(output), what),
             Self::Json => {
                 characters(output, what);
-                let _: Value = serde_json::from_str(output).unwrap_or_else(|error| panic!("{error}: {}", shown()));
+                json(output, &shown);
             }
             Self::Lines => {
                 characters(output, what);
-                output.lines().for_each(|line| _ = serde_json::from_str::<Value>(line).expect(&shown()));
+                output.lines().for_each(|line| json(line, &shown));
             }
             // serde_json escapes the characters below U+0020. A program that reads these lines needs all other bytes.
             Self::Stored => output.lines().for_each(|line| {
                 assert!(!line.contains(|c: char| c < ' '), "{}", shown());
-                let _: Value = serde_json::from_str(line).expect(&shown());
+                json(line, &shown);
             }),
             Self::Csv => csv(output, what),
             Self::Html => {
@@ -67,6 +67,10 @@ impl Form {
             Self::MarkdownFile => markdown(output, what),
         }
     }
+}
+
+fn json(text: &str, shown: &dyn Fn() -> String) {
+    let _: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {}", shown()));
 }
 
 fn characters(output: &str, what: &str) {

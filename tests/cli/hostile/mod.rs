@@ -116,7 +116,8 @@ fn check_all(place: &Place, way: Way) {
 }
 
 fn check(place: &Place, call: &Call, done: &Done, what: &str, way: Way) {
-    let [stdout, stderr] = [&done.stdout, &done.stderr].map(|bytes| String::from_utf8(bytes.clone()).expect(what));
+    let [stdout, stderr] = [&done.stdout, &done.stderr]
+        .map(|bytes| String::from_utf8(bytes.clone()).unwrap_or_else(|error| panic!("{what}: {error}")));
     assert!(matches!(done.code, Some(0..=3 | 126 | 127)), "{what}: {:?} {stderr}", done.code);
     assert!(!stderr.contains("panicked"), "{what}: {stderr}");
     let is_json = way == Way::Json;
