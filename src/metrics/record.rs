@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use super::groups::{CostProvenance, Model, Production, Progress, RunIds, Trace, is_default};
 use super::object::object;
-use super::redact::cut_between_secrets;
 use super::status::{CostTier, Environment, ErrorCategory, Kind, Status};
 use super::{Timestamp, Usage, Usd};
 
@@ -268,13 +267,6 @@ impl ExecutionMetrics {
         let steps = || self.trace.steps.iter().try_fold(0_u64, |sum, step| sum.checked_add(step.duration_ms?));
         let latency = || if self.trace.steps.is_empty() { self.wall_clock_time_ms } else { steps() };
         self.total_latency_ms = self.total_latency_ms.or_else(latency);
-    }
-
-    /// Sets `error_reason`, shortened to [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters. A
-    /// shortened text ends in `…`. It does not have the beginning of a secret whose end was cut off, because the built-in
-    /// rules of a [`Redactor`](crate::redaction::Redactor) could not recognise the secret then.
-    pub fn set_error_reason(&mut self, reason: impl Into<String>) {
-        self.error_reason = Some(cut_between_secrets(reason.into(), Self::ERROR_REASON_CHARS_MAX));
     }
 
     /// Sets the fields `model`, `tokens_input`, `tokens_output` and `tokens_used`. `tokens_used` becomes `None` if the

@@ -14,6 +14,7 @@ use super::name::name;
 use super::{Amount, Period, Unit, Zone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
+use crate::redaction::Redactor;
 
 /// The largest amount that may be used of one API in one period.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +135,26 @@ impl Limits {
     /// - A period that does not begin at 00:00, such as `hour`, has a zone other than UTC.
     pub fn from_json(text: &str) -> Result<Self> {
         Self::from_json_with_zones(text, |_| None::<FixedOffset>)
+    }
+
+    /// Checks that `redactor` finds no secret in the name and in the source of each limit. The journal of a quota stores
+    /// the names, and looks up uses by the name. So a name with a secret is refused, and not redacted.
+    /// [`Quota::open`](super::Quota::open) does this with its own redactor.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if there is a secret. The error does not have the secret.
+    pub fn check_secrets(&self, redactor: &Redactor) -> Result<()> {
+        for limit in self.iter() {
+            for (key, text) in [("api", &limit.api), ("source", &limit.source)] {
+                let redacted = redactor.redact(text);
+                if redacted.count > 0 {
+                    let found =
+                        format!("{key}: found a secret, such as a key, in {:?}; expected a name", redacted.text);
+                    return Err(Error::new(ErrorKind::Invalid, "use a limit").detail(found));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Like [`from_json`](Self::from_json), but the table can also name zones that are neither UTC nor an offset.
