@@ -283,7 +283,8 @@ impl Entry {
         }
         let most = steps("limit", unit, limit.get())?;
         let unknown = match unknown {
-            // The cost of a tool is never known in advance, so `Deny` would deny every call of an enforced limit.
+            // Enforced limits are checked before tool calls, whose cost is never known in advance. So `Deny` would deny
+            // every tool call.
             None if enforce => Unknown::Allow,
             None | Some(UnknownEntry::Deny) => Unknown::Deny,
             Some(UnknownEntry::Allow) => Unknown::Allow,

@@ -73,7 +73,7 @@ impl Period {
 }
 
 impl fmt::Display for Period {
-    /// Writes the name of the period in a table of limits, such as `day` or `5h`.
+    /// Writes the name that the period has in a table of limits, such as `day` or `5h`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Hours(hours) = self {
             return f.pad(&format!("{hours}h"));
