@@ -99,7 +99,7 @@ impl FromStr for Period {
             Some(_) => format!("found the period `{text}`; expected 1h to {}h", Self::HOURS_MAX),
             None => format!(
                 "found the unknown period `{text}`; expected minute, hour, day, week, month, quarter, year, total, or \
-                 hours from the first use such as 5h"
+                 a number of hours from the first use, such as 5h"
             ),
         })
     }
