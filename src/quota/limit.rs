@@ -199,8 +199,8 @@ impl Limits {
     /// Returns the limit of `api`. Fails if the limit is unknown.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    /// this name.
+    /// [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    /// has this name.
     pub fn require(&self, api: &str) -> Result<&Limit> {
         self.get(api).ok_or_else(|| {
             let unknown = Error::new(ErrorKind::UnknownLimit, format!("find the limit {api:?} among the known ones"));
