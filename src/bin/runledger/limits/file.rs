@@ -155,7 +155,7 @@ mod tests {
         let held = New::lock(&path, Duration::ZERO).unwrap();
         let Err(failure) = New::lock(&path, Duration::from_millis(20)) else { panic!("locked twice") };
         let at = path.with_file_name("limits.json.new");
-        let why = "another process held the lock at every attempt for 20 ms";
+        let why = "another process held the lock at every attempt within 20 ms";
         assert_eq!(text(&failure), format!("cannot change the limits: {}: {why}", at.display()));
         drop(held);
         New::lock(&path, Duration::ZERO).unwrap().discard().unwrap();

@@ -31,7 +31,7 @@ use answer::{Answer, NotJudged};
 /// The verdict is `better` or `worse` if the change is both large enough and statistically significant:
 ///
 /// - A change is large enough if it is more than 2 % of the baseline. For success, it is large enough if the success
-///   rate changed by 0.5 percentage points, or the failure rate by half.
+///   rate changed by 0.5 percentage points, or if the failure rate changed by half.
 ///
 /// - A change is significant if p ≤ 0.01. p is adjusted by Holm's method for all tests of the comparison.
 ///
