@@ -109,7 +109,9 @@ impl Drop for New {
 fn open(path: &Path) -> io::Result<Box<dyn StorageFile>> {
     loop {
         if Disk.stat(path)?.is_some_and(|found| found.file_type != FileType::File) {
-            return Err(io::Error::other("found something that is not a regular file; expected a regular file. Remove it"));
+            return Err(io::Error::other(
+                "found something that is not a regular file; expected a regular file. Remove it",
+            ));
         }
         match Disk.open(path, Access::Append) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

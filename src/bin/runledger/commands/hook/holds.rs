@@ -74,8 +74,12 @@ pub(super) fn end_of_the_dead(limits: &EnforcedLimits<'_>, global: &Global) -> R
     Ok(has_ended)
 }
 
-/// Ends the holds whose hook was killed at one of two moments: before it could store their ids in the record of the
-/// call, or between recording the end of the call and ending the holds. Returns true if there was such a hold.
+/// Ends the holds whose hook was killed at one of these moments:
+///
+/// - before it could store the ids of the holds in the record of the call
+/// - after it recorded the end of the call, and before it ended the holds
+///
+/// Returns true if there was such a hold.
 fn end_of_killed_hooks(limits: &EnforcedLimits<'_>, ledger: &Ledger, global: &Global) -> Result<bool, Error> {
     let now = clock::now();
     let mut has_ended = false;
