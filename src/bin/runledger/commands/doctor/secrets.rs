@@ -16,7 +16,7 @@ use crate::global::Global;
 use crate::redaction::redactor;
 use crate::term::{output, printable};
 
-/// The keys whose values are ids or hashes, which are not searched.
+/// The keys whose values are not searched, because they are ids or hashes.
 const NOT_SEARCHED: [&str; 8] =
     ["execution_id", "input_hash", "output_hash", "prev", "hash", "trace_id", "span_id", "parent_execution_id"];
 
@@ -163,7 +163,7 @@ fn rules(name: &str, text: &str) -> Vec<String> {
     if !found.is_empty() {
         return found;
     }
-    // The name says that the whole value is a secret. The marker has the rule.
+    // If the key says that the whole value is a secret, a marker with the name of the rule replaces the value.
     let redacted = redactor().redact_value(name, text);
     let rule = || Some(redacted.text.strip_prefix("[redacted:")?.split(':').next()?.to_owned());
     if redacted.count > 0 { rule().into_iter().collect() } else { Vec::new() }
