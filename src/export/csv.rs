@@ -35,8 +35,9 @@
 //! changed.
 //!
 //! RFC 4180 does not allow control characters other than tab, CR and LF, and terminals may execute them. These
-//! characters are replaced by their Unicode pictures (U+2400 to U+2421), or by U+FFFD if there is no picture. A reader
-//! cannot restore these characters, but the ledger still contains them.
+//! characters are replaced by their Unicode pictures (U+2400 to U+2421), or by U+FFFD if there is no picture. So are
+//! U+2028 to U+202E and U+2066 to U+2069, which end a line or reverse the direction of writing. A reader cannot restore
+//! these characters, but the ledger still contains them.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -213,13 +214,15 @@ fn begins_formula(text: &str) -> bool {
     text.starts_with('\'') || after_spaces.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
-/// Returns `c`, or the character that replaces `c` if it is a control character that RFC 4180 does not allow.
+/// Returns `c`, or the character that replaces `c` if it is a control character that RFC 4180 does not allow, ends a
+/// line, or reverses the direction of writing.
 fn printable(c: char) -> char {
     match c {
         '\t' | '\r' | '\n' => c,
         '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
         '\x7f' => '\u{2421}',
         c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
         c => c,
     }
 }

@@ -18,6 +18,8 @@ impl Ledger {
     ///
     /// - A record with the same content is a [`Duplicate`](Answer::Duplicate). A cost that was computed from a price
     ///   table is not compared, because the table may have changed.
+    /// - If [`redact`](Self::redact) took texts out of a line, the original record of the line is a duplicate. So a
+    ///   copy of this record does not bring the texts back.
     /// - A record that completes the record in the ledger replaces it. Such a record has every known value of the
     ///   record in the ledger, and adds values that were unknown.
     /// - A record with a later status replaces the record in the ledger. The order of the statuses is: interrupted

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::known::KnownIds;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::format::Layout;
+use crate::journal::format::{Layout, line};
 use crate::journal::write::{LinePlace, NotAppended};
 use crate::metrics::{CostProvenance, CostSource, ExecutionMetrics, Status, cut};
 use crate::redaction::Redactor;
@@ -68,6 +68,14 @@ impl KnownIds {
         Ok(line.map(|(seq, line)| (seq, record_of(&line).ok())))
     }
 
+    /// Returns true if `json` is the record that the line at `place` had before texts were taken out of the line. The
+    /// hash of the line shows this. Such a record must not be stored, because it would bring the texts back.
+    pub(super) fn was(&self, place: LinePlace, id: Uuid, json: &[u8]) -> Result<bool> {
+        let line = self.line(place, id)?;
+        let trailer = line.and_then(|(_, line)| line::check(&line));
+        Ok(trailer.is_some_and(|trailer| line::was(json, &trailer)))
+    }
+
     /// Compares the record `json` with the line at `place`, which has the same id.
     fn compare(&self, place: LinePlace, json: &[u8]) -> Result<Comparison> {
         let given = record_of(json)?;
@@ -78,6 +86,9 @@ impl KnownIds {
             Some((seq, Some(stored))) => (seq, stored),
         };
         let keys = differences(&stored, &given);
+        if !keys.is_empty() && self.was(place, given.execution_id, json)? {
+            return Ok(Comparison::Same { seq });
+        }
         Ok(match given.end_progress().cmp(&stored.end_progress()) {
             _ if keys.is_empty() => Comparison::Same { seq },
             _ if given.completes(&stored) => Comparison::Again { replaces: Some(place) },

@@ -66,8 +66,8 @@ pub use pending::{Completed, DetachedExecution};
 pub use reader::{
     ArchivedLines, Check, Escalated, EscalatedWindows, Fault, FaultKind, FoundRecords, Gated, InFlight,
     InFlightExecutions, LastRecords, LedgerBaselines, LedgerReader, Level, LostRecords, RebuiltIndex, Records,
-    RedactedLine, RepeatedExecution, Scan, Scanned, SpilledRecords, UnindexedBytes, UnindexedVerification,
-    Verification, WrittenLines,
+    RedactedLine, RepeatedExecution, Scan, Scanned, SearchedLines, SpilledRecords, UnindexedBytes,
+    UnindexedVerification, Verification, WrittenLines,
 };
 pub use recording::Recording;
 pub use redact::{Redact, Redaction, StatedLine, Statement};

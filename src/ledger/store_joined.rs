@@ -48,7 +48,8 @@ impl Shared {
                 Ok(Some(Err(NotAppended::Known(place)))) => match self.known.record_at(place, record.execution_id) {
                     Ok(Some((seq, Some(known)))) => {
                         let completed = known.completed_by(record);
-                        if completed == known {
+                        let id = record.execution_id;
+                        if completed == known || self.known.was(place, id, json.as_bytes()).unwrap_or(false) {
                             return Ok(Ok(Answer::Duplicate { seq }));
                         }
                         joined = valid_json(&completed, &self.options.redactor)?;

@@ -6,7 +6,6 @@ use uuid::Uuid;
 use super::groups::{CostProvenance, Model, Production, Progress, RunIds, Trace, is_default};
 use super::object::object;
 use super::status::{CostTier, Environment, ErrorCategory, Kind, Status};
-use super::text::cut;
 use super::{Timestamp, Usage, Usd};
 
 /// The record of one execution of one skill (a named unit of work): what ran, how it ended, and what it used.
@@ -161,7 +160,7 @@ pub struct ExecutionMetrics {
     #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub trace: Trace,
     /// The number of secrets that the ledger replaced by [markers](crate::redaction) before it stored the record.
-    /// `None` if no secret was found, or if secrets were not searched.
+    /// `None` if no secret was found, or if the record was not searched for secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redactions: Option<u64>,
 }
@@ -268,12 +267,6 @@ impl ExecutionMetrics {
         let steps = || self.trace.steps.iter().try_fold(0_u64, |sum, step| sum.checked_add(step.duration_ms?));
         let latency = || if self.trace.steps.is_empty() { self.wall_clock_time_ms } else { steps() };
         self.total_latency_ms = self.total_latency_ms.or_else(latency);
-    }
-
-    /// Sets `error_reason`, shortened to [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters. A
-    /// shortened text ends in `…`.
-    pub fn set_error_reason(&mut self, reason: impl Into<String>) {
-        self.error_reason = Some(cut(reason.into(), Self::ERROR_REASON_CHARS_MAX));
     }
 
     /// Sets the fields `model`, `tokens_input`, `tokens_output` and `tokens_used`. `tokens_used` becomes `None` if the

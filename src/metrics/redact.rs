@@ -95,9 +95,9 @@ macro_rules! each_text_of_cost {
 }
 
 impl ExecutionMetrics {
-    /// Replaces the secrets in all texts of the record, and adds their number to
-    /// [`redactions`](Self::redactions). Returns the number. UUIDs, hashes, times, numbers and words of fixed lists do not
-    /// change. A ledger does this before it writes a record.
+    /// Replaces the secrets in all texts of the record, and adds their number to [`redactions`](Self::redactions).
+    /// Returns the number. UUIDs, hashes, times, numbers and words of fixed lists do not change. A ledger does this
+    /// before it writes a record.
     ///
     /// ```
     /// use runledger::redaction::Redactor;
@@ -138,9 +138,16 @@ impl ExecutionMetrics {
         texts.has_secret
     }
 
-    /// Like [`set_error_reason`](Self::set_error_reason), but first replaces the secrets in `reason`, and adds their number
-    /// to [`redactions`](Self::redactions). A rule may not recognise a secret of which the shortened text has only a
-    /// part.
+    /// Sets `error_reason`, shortened to [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters. A
+    /// shortened text ends in `…`. It does not have the beginning of a secret whose end was cut off, because the
+    /// built-in rules of a [`Redactor`](crate::redaction::Redactor) could not recognise the secret then.
+    pub fn set_error_reason(&mut self, reason: impl Into<String>) {
+        self.error_reason = Some(cut_between_secrets(reason.into(), Self::ERROR_REASON_CHARS_MAX));
+    }
+
+    /// Like [`set_error_reason`](Self::set_error_reason), but first replaces the secrets in `reason`, and adds their
+    /// number to [`redactions`](Self::redactions). The secrets are replaced before `reason` is shortened, because a
+    /// rule can miss a secret that was cut.
     pub fn redact_error_reason(&mut self, reason: &str, redactor: &Redactor) {
         let redacted = redactor.redact(reason);
         if redacted.count > 0 {
@@ -196,6 +203,22 @@ impl Searched<'_> {
             Value::Object(members) => self.members(members),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+}
+
+/// Returns the text with at most `chars_max` characters. A shortened text ends in `…`. It ends before the first secret
+/// that the built-in rules recognise in the whole text, but not in the shortened one.
+fn cut_between_secrets(text: String, chars_max: usize) -> String {
+    if text.char_indices().nth(chars_max).is_none() {
+        return text;
+    }
+    let (redactor, shortened) = (Redactor::new(), cut(text.clone(), chars_max));
+    let kept = shortened.len().saturating_sub('…'.len_utf8());
+    let recognised = redactor.find(shortened.as_bytes());
+    let mut all = redactor.find(text.as_bytes()).into_iter().filter(|secret| secret.range.start < kept);
+    match all.find(|secret| !recognised.contains(secret)) {
+        Some(secret) => format!("{}…", text.get(..secret.range.start).unwrap_or_default()),
+        None => shortened,
     }
 }
 
@@ -258,5 +281,35 @@ impl Replaced<'_> {
             Value::Object(members) => self.members(members),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Timestamp;
+    use uuid::Uuid;
+
+    const SECRET: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+
+    /// Wherever the text is cut, no part of the secret is left after the redaction.
+    #[test]
+    fn a_reason_that_is_shortened_has_no_part_of_a_secret() {
+        let max = ExecutionMetrics::ERROR_REASON_CHARS_MAX;
+        let mut kept = 0;
+        for secret in
+            [SECRET, "https://bot:x9-Kd_2q!uvw@example.com/path", "Authorization: Bearer x9Kd2qLpRt7WnB4mYcA1dFgH"]
+        {
+            let part = &secret[secret.len() - 28..secret.len() - 22];
+            for before in max - 2 * secret.len()..max + 3 {
+                let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", Timestamp::UNIX_EPOCH);
+                record.set_error_reason(format!("{} {secret} {}", "é".repeat(before), "z ".repeat(300)));
+                record.redact(&Redactor::new());
+                let reason = record.error_reason.unwrap();
+                assert!(reason.chars().count() <= max && !reason.contains(part), "{before}: {reason}");
+                kept += usize::from(reason.contains("[redacted:"));
+            }
+        }
+        assert!(kept > 30, "{kept}");
     }
 }

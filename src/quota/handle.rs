@@ -61,6 +61,7 @@ impl Quota {
     /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line's number, if a line of the journal is not
     ///   an event of a quota.
     pub fn open(path: impl AsRef<Path>, mut options: QuotaOptions) -> Result<Self> {
+        options.limits.check_secrets(&options.redactor)?;
         let limits = Arc::new(std::mem::take(&mut options.limits));
         Ok(Self { tracker: Arc::new(Tracker::open(path.as_ref(), options)?), limits })
     }
@@ -170,8 +171,8 @@ impl Quota {
     /// nothing stays reserved. A dropped [hold](super::Hold) is released in the background.
     ///
     /// # Errors
-    /// The errors of [`reserve`](Self::reserve), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a process
-    /// that was forked from the one that opened the quota.
+    /// The errors of [`reserve`](Self::reserve), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a
+    /// process that was forked from the one that opened the quota.
     pub async fn reserve_async(&self, api: &str, amount: Option<u64>) -> Result<Grant> {
         Grant::ask_async(&self.tracker, self.limits.find::<u64>(api)?, amount).await
     }

@@ -10,10 +10,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::amount::Steps;
-use super::name::name_without_secret;
+use super::name::name;
 use super::{Amount, Period, Unit, Zone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
+use crate::redaction::Redactor;
 
 /// The largest amount that may be used of one API in one period.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +68,8 @@ impl Limit {
 ///
 /// A table of limits is a JSON array with one object for each [`Limit`]. The keys `api`, `limit`, `unit` (tokens,
 /// calls, usd), `period`, `source` and `as_of` are required. `period` is `minute`, `hour`, `day`, `week`, `month`,
-/// `quarter`, `year`, `total`, or hours from the first use such as `5h` (see [`Period`]). Five more keys are optional,
-/// and any other key is an error:
+/// `quarter`, `year`, `total`, or a number of hours from the first use, such as `5h` (see [`Period`]). Five more keys
+/// are optional, and any other key is an error:
 ///
 /// - `zone` is the time zone in which days, weeks, months, quarters and years begin. The value is `UTC`, which is the
 ///   default, or an offset such as `+05:45`. With [`from_json_with_zones`](Self::from_json_with_zones), `zone` can also
@@ -81,8 +82,8 @@ impl Limit {
 ///   - `"allow"` allows the call while any quota remains, and counts the call as unknown. This is the default of an
 ///     enforced limit.
 ///   - `{"assume": 0.25}` reserves that amount, and counts the call as assumed.
-/// - `enforce` is `true` if a program must deny a call when too little of the quota remains for it
-///   ([`Limit::enforce`]). The default is `false`.
+/// - `enforce` is `true` if a program must deny a call for which too little of the quota remains ([`Limit::enforce`]).
+///   The default is `false`.
 /// - `warn` is a percentage of an enforced limit, as a whole number from 1 to 100. Once the consumption in one period
 ///   has reached this percentage, a person is asked before each call ([`Limit::warn`]). By default, nobody is asked.
 ///
@@ -134,6 +135,26 @@ impl Limits {
     /// - A period that does not begin at 00:00, such as `hour`, has a zone other than UTC.
     pub fn from_json(text: &str) -> Result<Self> {
         Self::from_json_with_zones(text, |_| None::<FixedOffset>)
+    }
+
+    /// Checks that `redactor` finds no secret in the name and in the source of each limit. The journal of a quota
+    /// stores the names, and looks up uses by the name. So a name with a secret is refused, and not redacted.
+    /// [`Quota::open`](super::Quota::open) does this with its own redactor.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if there is a secret. The error does not have the secret.
+    pub fn check_secrets(&self, redactor: &Redactor) -> Result<()> {
+        for limit in self.iter() {
+            for (key, text) in [("api", &limit.api), ("source", &limit.source)] {
+                let redacted = redactor.redact(text);
+                if redacted.count > 0 {
+                    let found =
+                        format!("{key}: found a secret, such as a key, in {:?}; expected a name", redacted.text);
+                    return Err(Error::new(ErrorKind::Invalid, "use a limit").detail(found));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Like [`from_json`](Self::from_json), but the table can also name zones that are neither UTC nor an offset.
@@ -199,8 +220,8 @@ impl Limits {
     /// Returns the limit of `api`. Fails if the limit is unknown.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    /// this name.
+    /// [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    /// has this name.
     pub fn require(&self, api: &str) -> Result<&Limit> {
         self.get(api).ok_or_else(|| {
             let unknown = Error::new(ErrorKind::UnknownLimit, format!("find the limit {api:?} among the known ones"));
@@ -236,13 +257,13 @@ fn entry_text(text: &str, index: usize) -> &str {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    #[serde(deserialize_with = "name_without_secret")]
+    #[serde(deserialize_with = "name")]
     api: String,
     limit: Box<RawValue>,
     unit: Unit,
     period: Period,
     zone: Option<String>,
-    #[serde(deserialize_with = "name_without_secret")]
+    #[serde(deserialize_with = "name")]
     source: String,
     #[serde(deserialize_with = "date")]
     as_of: NaiveDate,
@@ -283,7 +304,8 @@ impl Entry {
         }
         let most = steps("limit", unit, limit.get())?;
         let unknown = match unknown {
-            // The cost of a tool is never known in advance, so `Deny` would deny every call of an enforced limit.
+            // Enforced limits are checked before tool calls, whose cost is never known in advance. So `Deny` would deny
+            // every tool call.
             None if enforce => Unknown::Allow,
             None | Some(UnknownEntry::Deny) => Unknown::Deny,
             Some(UnknownEntry::Allow) => Unknown::Allow,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Limits;
 use crate::journal::{Clock, JournalOptions};
+use crate::redaction::Redactor;
 
 /// The options with which a quota is opened.
 ///
@@ -23,6 +24,7 @@ pub struct QuotaOptions {
     pub(super) hold_life: Duration,
     pub(super) holder: Option<String>,
     pub(super) journal: JournalOptions,
+    pub(super) redactor: Redactor,
 }
 
 impl QuotaOptions {
@@ -30,7 +32,8 @@ impl QuotaOptions {
     /// [`JournalOptions::new`] with `clock`.
     pub fn new(clock: Clock) -> Self {
         let hold_life = Duration::from_secs(10 * 60);
-        Self { limits: Limits::bundled(), hold_life, holder: None, journal: JournalOptions::new(clock) }
+        let (limits, journal) = (Limits::bundled(), JournalOptions::new(clock));
+        Self { limits, hold_life, holder: None, journal, redactor: Redactor::new() }
     }
 
     /// Sets the limits of the APIs; [`Limits::bundled`] by default.
@@ -51,6 +54,12 @@ impl QuotaOptions {
     /// default.
     pub fn holder(mut self, holder: Option<String>) -> Self {
         self.holder = holder;
+        self
+    }
+
+    /// Sets what finds secrets in the names of the limits, which are refused; [`Redactor::new`] by default.
+    pub fn redactor(mut self, redactor: Redactor) -> Self {
+        self.redactor = redactor;
         self
     }
 

@@ -1,8 +1,8 @@
 //! Escapes texts for Markdown, so that they are displayed literally, stay in their line or cell, and can be read back.
 //!
 //! A line feed becomes `<br>`, except at the beginning of the text. These characters become numeric entities such as
-//! `&#13;`: all other control characters, U+2028, U+2029, and white space at either end of the text. A backslash is put
-//! before the characters that Markdown may read as markup:
+//! `&#13;`: all other control characters, U+2028, U+2029, characters that change the direction of writing, and white
+//! space at either end of the text. A backslash is put before the characters that Markdown may read as markup:
 //!
 //! - `` \ ` * [ < & | ~ `` anywhere;
 //! - `_`, except between two ASCII letters or digits;
@@ -49,9 +49,11 @@ pub fn escape_markdown(text: &str) -> String {
     escaped
 }
 
-/// Returns true for characters that some programs hide, or treat as the end of a line or a movement of the cursor.
+/// Returns true for characters that some programs hide, or treat as the end of a line, a movement of the cursor or a
+/// change of the direction of writing.
 fn is_invisible(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn is_markup(before: Option<char>, c: char, after: Option<char>) -> bool {

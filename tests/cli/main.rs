@@ -30,6 +30,7 @@ mod golden;
 mod governance;
 mod help;
 mod hook;
+mod hostile;
 mod import;
 mod index;
 mod killed;

@@ -1,12 +1,15 @@
 //! Secrets in the input of the command reach no file of the ledger, and no message of the command.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Stdio;
 
-use runledger::{ExecutionMetrics, LedgerReader};
+use runledger::metrics::Status;
+use runledger::redaction::Redactor;
+use runledger::{ExecutionMetrics, LedgerReader, Options};
 use serde_json::{Value, json};
 
-use crate::commands::{Output, Place, command, output};
+use crate::commands::{Output, Place, command, output, record};
 
 const SECRET: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
 const PASSWORD: &str = "x9-Kd_2q!";
@@ -68,6 +71,47 @@ fn a_secret_that_is_cut_off_leaves_no_part() {
     place.run(["run", "--skill", "x", "--", "sh", "-c", &script]);
     assert!(!records(&place)[0].error_reason.as_ref().unwrap().contains("ghp_"));
     assert_absent(&place, &[]);
+}
+
+/// Each reason is shortened to 500 characters. The shortened text has only a part of the secret.
+#[test]
+fn a_secret_at_the_cut_leaves_no_part_whoever_reports_it() {
+    let start = "2026-02-14T14:23:00Z";
+    let reason = format!("{} {SECRET} {}", "x".repeat(480), "y".repeat(100));
+    let whole = json!({
+        "execution_id": "01a229c8-0000-7000-8000-000000000001", "skill_name": "s", "skill_version": "1",
+        "timestamp_start": start, "timestamp_end": start, "status": "failed", "error_reason": reason,
+    });
+    let event = json!({
+        "session_id": "s", "hook_event_name": "PostToolUseFailure", "cwd": "/", "tool_name": "Bash", "tool_use_id": "t",
+        "tool_input": {"command": "ls"}, "error": reason,
+    });
+    let failed = json!({"type": "result", "subtype": "error", "session_id": "s", "is_error": true, "result": reason});
+    let stream = format!(
+        "{}\n{failed}\n",
+        json!({
+            "type": "assistant", "session_id": "s", "timestamp": start, "message": {
+                "id": "m", "role": "assistant", "model": "gpt-4", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}
+            }
+        })
+    );
+    let mut reasons = 0;
+    for (args, input) in [
+        (&["pipe"][..], whole.to_string()),
+        (&["import", "-"], whole.to_string()),
+        (&["hook", "--agent", "claude-code"], event.to_string()),
+        (&["import", "stream-json", "-"], stream),
+    ] {
+        let place = Place::empty();
+        with_input(&place, args, &format!("{input}\n"));
+        let records = records(&place);
+        reasons += records.iter().filter(|record| record.error_reason.is_some()).count();
+        for file in place.files() {
+            let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+            assert!(!text.contains(&SECRET[..12]), "{args:?}: {}", file.display());
+        }
+    }
+    assert!(reasons >= 3, "{reasons}");
 }
 
 #[test]
@@ -198,6 +242,36 @@ fn a_limit_whose_name_has_a_secret_is_refused() {
     assert!(!output.stderr.contains(SECRET) && place.files().is_empty(), "{output:#?}");
 }
 
+/// The rules of RUNLEDGER_REDACTION apply to the names of limits too.
+#[test]
+fn the_name_of_a_limit_is_checked_with_the_rules_of_the_user() {
+    let place = Place::empty();
+    let own = "acme_4Zk0pQv81LmXw7RtYb2C";
+    let rules = r#"{"rules": [{"name": "acme", "prefix": "acme_", "min": 20, "max": 40}]}"#;
+    fs::write(place.path("rules.json"), rules).unwrap();
+    let set = |redaction: &str, name: &str| {
+        let mut command = command();
+        command.current_dir(place.directory.path()).env("RUNLEDGER_REDACTION", redaction);
+        output(command.args(["quota", "set", name, "--limit", "20", "--unit", "usd", "--per", "day"]))
+    };
+    let refused = set("rules.json", own);
+    assert!(refused.code == Some(2) && refused.stderr.contains("found a secret"), "{refused:#?}");
+    assert!(!refused.stderr.contains(own) && !place.path("logs/limits.json").exists(), "{refused:#?}");
+    let limits = format!(
+        r#"[{{"api": "x", "limit": 1, "unit": "usd", "period": "day", "source": "{own}", "as_of": "2026-03-01"}}]"#
+    );
+    fs::write(place.path("limits.json"), limits).unwrap();
+    let mut quota = command();
+    quota.current_dir(place.directory.path()).env("RUNLEDGER_REDACTION", "rules.json");
+    let refused = output(quota.args(["quota", "x", "--limits", "limits.json"]));
+    assert!(refused.code == Some(2) && refused.stderr.contains("limits.json") && !refused.stderr.contains(own));
+    // Without rules, every name is accepted and used.
+    assert_eq!(set("off", SECRET).code, Some(0));
+    let mut consume = command();
+    consume.current_dir(place.directory.path()).env("RUNLEDGER_REDACTION", "off");
+    assert_eq!(output(consume.args(["quota", "consume", SECRET, "1"])).code, Some(0));
+}
+
 #[test]
 fn messages_on_stderr_have_no_secrets() {
     let place = Place::new();
@@ -268,4 +342,55 @@ fn doctor_lists_the_secrets_of_an_older_ledger_without_printing_them() {
     let place = Place::with(&[record]);
     let nothing = "No secret of a known form was found. A password that is an ordinary word is not recognised.\n";
     assert_eq!(place.run(["doctor", "--secrets"]).answer(0), nothing);
+}
+
+/// Each of these files can have a secret that is in no other file.
+#[test]
+fn doctor_searches_archives_journals_spilled_records_and_damaged_bytes() {
+    let place = Place::empty();
+    let ledger = Options::new().redactor(Redactor::off()).rotate_bytes(Some(1)).open(place.ledger()).unwrap();
+    for id in 1..=6_u128 {
+        let mut record = record(id, "publish", "2026-02-14T14:23:00Z", Some(5), Status::Failed);
+        record.set_error_reason(format!("refused {SECRET}"));
+        ledger.append(&record).unwrap();
+    }
+    ledger.archive_segments(1, place.path("old")).unwrap();
+    ledger.archive_segments(2, place.path("newer")).unwrap();
+    let mark = ledger.mark(&record(7, SECRET, "2026-02-14T14:23:00Z", None, Status::Success)).unwrap();
+    let spilled = json!({"execution_id": "01a229c8-0000-7000-8000-000000000001", "error_reason": SECRET}).to_string();
+    let written = [
+        ("logs/execution_metrics.ledger/quarantine/000001-0-0123456789abcdef.bytes", format!("\0torn {SECRET} \u{1}")),
+        ("logs/execution_metrics.ledger/spill/0123456789abcdef.jsonl", format!("{spilled}\n")),
+        ("logs/quota.jsonl", format!("{}\n", json!({"event": {"api": SECRET}, "seq": 1}))),
+        ("logs/observed.jsonl", format!("{}\n", json!({"source": SECRET}))),
+        ("logs/baselines.jsonl", format!("{}\n", json!({"skill": SECRET}))),
+    ];
+    for (file, text) in &written {
+        fs::write(place.path(file), text).unwrap();
+    }
+    let output = place.run(["doctor", "--secrets", "--json"]);
+    assert_eq!(output.code, Some(1), "{output:#?}");
+    assert!(!output.stdout.contains(SECRET) && !output.stderr.contains(SECRET), "{output:#?}");
+    let found: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let in_file = |file: &str| found.iter().filter(|found| found["file"].as_str().unwrap().ends_with(file)).count();
+    for (file, _) in &written {
+        assert_eq!(in_file(file), 1, "{file}: {found:#?}");
+    }
+    let lines: BTreeSet<_> =
+        found.iter().filter(|found| found["field"] == "error_reason").map(|found| found["line"].as_u64()).collect();
+    assert_eq!(lines, [None, Some(1), Some(2), Some(3), Some(4), Some(5), Some(6)].into());
+    for archive in ["old/", "newer/"] {
+        assert!(found.iter().any(|found| found["file"].as_str().unwrap().contains(archive)), "{archive}: {found:#?}");
+    }
+    assert!(found.iter().any(|found| found["file"].as_str().unwrap().contains("/inflight/")), "{found:#?}");
+    drop(mark);
+    // An archive that was moved away is named.
+    fs::rename(place.path("old"), place.path("away")).unwrap();
+    let output = place.run(["doctor", "--secrets"]);
+    assert_eq!(output.code, Some(1));
+    assert!(
+        output.stderr.contains("the archived lines were not searched") && output.stderr.contains("old"),
+        "{output:#?}"
+    );
+    assert!(!output.stdout.contains(SECRET) && output.stdout.contains("quarantine"), "{output:#?}");
 }

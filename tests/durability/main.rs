@@ -22,5 +22,6 @@ mod faults;
 mod fuzz;
 mod power_cut;
 mod redact;
+mod redact_again;
 mod rotation;
 mod truncated;

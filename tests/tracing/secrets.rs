@@ -8,6 +8,20 @@ use crate::support::traced;
 
 const SECRET: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
 
+/// The reason is shortened to 500 characters. The shortened text has only a part of the secret.
+#[test]
+fn an_error_that_is_shortened_has_no_part_of_a_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(directory.path().join("execution_metrics.jsonl")).unwrap();
+    let message = format!("{} {SECRET} {}", "x".repeat(480), "y".repeat(100));
+    traced(&LedgerLayer::new(ledger.clone()), || {
+        info_span!("x", runledger.skill = "s", error.r#type = "e", error.message = %message).in_scope(|| ());
+    });
+    let record = ledger.reader().records().next().unwrap().unwrap();
+    let reason = record.error_reason.unwrap();
+    assert!(reason.starts_with("e: xxx") && !reason.contains("ghp_"), "{reason}");
+}
+
 #[test]
 fn spans_have_no_secrets() {
     let directory = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
 use crate::global::Global;
-use crate::term::output;
+use crate::term::{Escaped, output};
 
 /// Why a command failed, as JSON.
 #[derive(Serialize)]
@@ -49,7 +49,7 @@ pub(crate) fn usage(text: &str) {
     let error = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
     let refusal = Refusal { success: false, execution_id: None, error: &error, kind: "usage" };
     // The write fails if stdout is closed. The exit code still reports that the command failed.
-    let _ = output::json_line(&mut io::stdout(), &refusal);
+    let _ = output::json_line(&mut Escaped::new(io::stdout()), &refusal);
 }
 
 /// Returns the word for the state of a record, such as `durable`, and the number of the record's line in the ledger.

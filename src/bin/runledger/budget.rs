@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::limits;
 use crate::quota_text::summary;
+use crate::redaction::redactor;
 use crate::term::quoted;
 use crate::warnings::warn;
 
@@ -74,7 +75,12 @@ impl Budgets {
         let journal = JournalOptions::new(clock.clone())
             .lock_deadline(lock_deadline)
             .on_warning(move |error: &Error| warn("", error, style));
-        let options = QuotaOptions::new(clock).limits(limits).journal(journal).hold_life(HOLD_LIFE).holder(holder());
+        let options = QuotaOptions::new(clock)
+            .redactor(redactor().clone())
+            .limits(limits)
+            .journal(journal)
+            .hold_life(HOLD_LIFE)
+            .holder(holder());
         let ledger = std::path::absolute(&global.ledger).unwrap_or_else(|_| global.ledger.clone());
         Ok(Some(Self { quota: Quota::open(limits::journal(global), options)?, ledger, enforced }))
     }

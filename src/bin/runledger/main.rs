@@ -53,13 +53,13 @@ mod week;
 mod why_unknown;
 mod zone;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use commands::{Command, CommandLine};
 use exit_code::ExitCode;
 use failure::Failure;
 use term::bar::{AfterBar, Bar};
-use term::color;
+use term::{Escaped, color};
 
 fn main() -> ExitCode {
     let CommandLine { global, command } = CommandLine::read();
@@ -72,7 +72,10 @@ fn main() -> ExitCode {
         command if command.reads_all() => Bar::over(&global.ledger),
         _ => None,
     };
-    let mut out = AfterBar { bar, out: BufWriter::new(io::stdout().lock()) };
+    let stdout = BufWriter::new(io::stdout().lock());
+    // `cat` writes the stored bytes to a program, and text to a person.
+    let is_stored = matches!(command, Command::Cat(_)) && !io::stdout().is_terminal();
+    let mut out = AfterBar { bar, out: if is_stored { Escaped::off(stdout) } else { Escaped::new(stdout) } };
     let run = |out: &mut _| {
         redaction::set(secret_rules::read()?);
         command.run(&global, out)

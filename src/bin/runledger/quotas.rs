@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::limits;
 use crate::quota_text;
+use crate::redaction::redactor;
 use crate::warnings::warn;
 
 /// The status of a quota in tokens or calls, or of a budget, which is a quota in dollars.
@@ -54,7 +55,7 @@ impl Status {
 pub(crate) fn open(limits: Limits, hold_life: Option<Duration>, global: &Global) -> Result<Quota, Failure> {
     let (clock, style) = (Arc::new(clock::unix_ms), global.style());
     let journal = JournalOptions::new(clock.clone()).on_warning(move |error: &Error| warn("", error, style));
-    let options = QuotaOptions::new(clock).journal(journal).limits(limits);
+    let options = QuotaOptions::new(clock).redactor(redactor().clone()).journal(journal).limits(limits);
     let options = hold_life.into_iter().fold(options, QuotaOptions::hold_life);
     Ok(Quota::open(limits::journal(global), options)?)
 }

@@ -15,6 +15,7 @@ mod losses;
 mod records;
 mod repeated;
 mod scan;
+mod search;
 pub(super) mod segments;
 mod starts;
 mod verify;
@@ -37,6 +38,7 @@ pub use losses::LostRecords;
 pub use records::Records;
 pub use repeated::RepeatedExecution;
 pub use scan::{Scan, Scanned};
+pub use search::SearchedLines;
 pub use verify::{ArchivedLines, Fault, FaultKind, RedactedLine, Verification};
 
 use crate::disk::{Disk, Storage};

@@ -1,7 +1,7 @@
 //! Finds the archives of a ledger, and the ledger of an archive. Their events name each other.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -32,8 +32,9 @@ pub(in crate::ledger) fn archives_of(storage: &dyn Storage, layout: &Layout) -> 
 }
 
 /// Returns the layouts that may continue the chain of an archive: the ledgers that its events name, and all archives of
-/// these ledgers. Leaves out the archive itself, and layouts whose identity is not that of the archive.
-pub(in crate::ledger) fn ledgers_after(storage: &dyn Storage, layout: &Layout) -> Result<Vec<Layout>> {
+/// these ledgers. Leaves out the archive itself. Also returns the paths at which there is no ledger with the identity
+/// of the archive.
+pub(in crate::ledger) fn ledgers_after(storage: &dyn Storage, layout: &Layout) -> Result<(Vec<Layout>, Vec<PathBuf>)> {
     #[derive(Deserialize)]
     struct OfLedger {
         event: String,
@@ -54,5 +55,8 @@ pub(in crate::ledger) fn ledgers_after(storage: &dyn Storage, layout: &Layout) -
     let own = identity::read(storage, layout)?;
     let is_other = |path: &PathBuf| path != layout.active();
     let is_same = |other: &Layout| own.is_some() && identity::read(storage, other).ok().flatten() == own;
-    Ok(paths.iter().filter(|path| is_other(path)).map(|path| Layout::new(Path::new(path))).filter(is_same).collect())
+    let others = paths.into_iter().filter(is_other);
+    let (same, absent): (Vec<_>, Vec<_>) =
+        others.map(|path| (Layout::new(&path), path)).partition(|(of, _)| is_same(of));
+    Ok((same.into_iter().map(|(of, _)| of).collect(), absent.into_iter().map(|(_, path)| path).collect()))
 }

@@ -24,7 +24,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 pub(super) use archives::{archives_of, ledgers_after};
-pub(super) use remains::JOURNALS_BESIDE;
+pub(super) use remains::{JOURNALS_BESIDE, files_beside};
 pub use statement::{StatedLine, Statement};
 
 /// What [`Ledger::redact`](crate::Ledger::redact) takes out, by whom, and why.

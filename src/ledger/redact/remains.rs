@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::segment::{forms, lines_of, mask, positions, wipe};
-use crate::disk::{FileType, Storage};
+use crate::disk::{FileType, Stat, Storage};
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;
 use crate::ledger::index::Place;
@@ -49,6 +49,24 @@ pub(super) fn mask_quarantine(storage: &dyn Storage, layout: &Layout, texts: &[S
     Ok(masked)
 }
 
+/// Returns the paths of files that can have texts that no segment has: files with damaged bytes, begin marks or spilled
+/// records, and the journals next to the ledger.
+pub(in crate::ledger) fn files_beside(storage: &dyn Storage, layout: &Layout) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for directory in [layout.quarantine(), layout.inflight(), layout.spill()] {
+        files.extend(files_in(storage, &directory)?);
+    }
+    for beside in JOURNALS_BESIDE {
+        let beside = Layout::new(&layout.active().with_file_name(beside));
+        files.extend(files_in(storage, &beside.sealed())?);
+        let is_file = |stat: Option<Stat>| stat.is_some_and(|stat| stat.file_type == FileType::File);
+        if storage.stat(beside.active()).is_ok_and(is_file) {
+            files.push(beside.active().to_owned());
+        }
+    }
+    Ok(files)
+}
+
 /// Returns the paths of the regular files in a directory, sorted.
 fn files_in(storage: &dyn Storage, directory: &Path) -> Result<Vec<PathBuf>> {
     let failed = |source| Error::io("list the internal files", directory, source);
@@ -71,15 +89,12 @@ pub(super) fn search(storage: &dyn Storage, layout: &Layout, texts: &[String]) -
         return Ok(left);
     }
     let mut files = vec![layout.active().to_owned()];
-    for directory in [layout.sealed(), layout.quarantine(), layout.inflight(), layout.spill()] {
-        files.extend(files_in(storage, &directory)?);
+    for directory in [&*layout.sealed(), layout.machinery(), &layout.machinery().join("alerts.ledger")] {
+        files.extend(files_in(storage, directory)?);
     }
-    files.extend(files_in(storage, layout.machinery())?);
-    files.extend(files_in(storage, &layout.machinery().join("alerts.ledger"))?);
+    files.extend(files_beside(storage, layout)?);
     for beside in JOURNALS_BESIDE {
         let beside = Layout::new(&layout.active().with_file_name(beside));
-        files.push(beside.active().to_owned());
-        files.extend(files_in(storage, &beside.sealed())?);
         files.extend(files_in(storage, beside.machinery())?);
     }
     for path in files {

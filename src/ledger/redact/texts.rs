@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash_bytes;
+use crate::metrics::{ExecutionMetrics, cut};
 
 /// A path that addresses every text.
 const EVERY: &str = "*";
@@ -55,7 +56,8 @@ impl Change<'_> {
     /// [`ErrorKind::Malformed`] if a string has an escape that encodes no text, or if the JSON has too many levels.
     pub(super) fn apply(&self, json: &[u8]) -> Result<Option<Changed>> {
         let places = Vec::new();
-        let mut walk = Walk { change: self, json, at: 0, out: Vec::new(), copied: 0, places, texts: BTreeSet::new() };
+        let (out, texts) = (Vec::new(), BTreeSet::new());
+        let mut walk = Walk { change: self, json, at: 0, out, copied: 0, places, texts, chars_max: usize::MAX };
         walk.value(Some(self.field), 0)?;
         walk.out.extend_from_slice(&json[walk.copied..]);
         let Walk { out, places, texts, .. } = walk;
@@ -72,6 +74,9 @@ struct Walk<'c> {
     copied: usize,
     places: Vec<Range<usize>>,
     texts: BTreeSet<String>,
+    /// The largest number of characters that the next string may have after the change. The change can make a string
+    /// longer, because a marker can be longer than the text that it replaces.
+    chars_max: usize,
 }
 
 impl<'c> Walk<'c> {
@@ -134,7 +139,10 @@ impl<'c> Walk<'c> {
                 Some(path) => below(path, &name),
                 None => None,
             };
+            let is_reason = level == 0 && name == "error_reason";
+            self.chars_max = if is_reason { ExecutionMetrics::ERROR_REASON_CHARS_MAX } else { usize::MAX };
             self.value(rest, level + 1)?;
+            self.chars_max = usize::MAX;
         }
         Ok(())
     }
@@ -157,7 +165,8 @@ impl<'c> Walk<'c> {
         if !is_wanted || removed.is_empty() || !text.contains(removed) || is_marker(removed) {
             return Ok(text);
         }
-        let replaced = serde_json::Value::from(text.replace(removed, &marker(removed))).to_string();
+        let replaced = cut(text.replace(removed, &marker(removed)), self.chars_max);
+        let replaced = serde_json::Value::from(replaced).to_string();
         self.out.extend_from_slice(&self.json[self.copied..start]);
         self.out.extend_from_slice(replaced.as_bytes());
         self.copied = self.at;
@@ -249,6 +258,20 @@ mod tests {
         assert!(Change { field: "a..b", text: None }.check().is_err());
         assert!(Change { field: "a", text: Some("") }.check().is_err());
         Change { field: "a.b", text: Some("x") }.check().unwrap();
+    }
+
+    /// Other texts have no limit.
+    #[test]
+    fn a_reason_is_not_longer_than_a_reason_may_be() {
+        let long = "ab ".repeat(166) + "ab";
+        let json = serde_json::json!({"error_reason": long, "tags": {"error_reason": long}}).to_string();
+        let reasons = |field| {
+            let after: serde_json::Value = serde_json::from_str(&changed(field, Some("ab"), &json).unwrap()).unwrap();
+            [&after["error_reason"], &after["tags"]["error_reason"]].map(|text| text.as_str().unwrap().to_owned())
+        };
+        let [reason, tag] = reasons("*");
+        assert_eq!((long.len(), reason.chars().count(), tag.len()), (500, 500, 167 * marker("ab").len() + 166));
+        assert!(reason.ends_with('…') && tag.starts_with(reason.trim_end_matches('…')), "{reason}");
     }
 
     proptest! {

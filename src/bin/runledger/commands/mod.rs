@@ -95,7 +95,7 @@ impl CommandLine {
             // The subcommand is known only if it precedes the wrong argument.
             let matches = || arguments::matches_of(Self::command().ignore_errors(true)).ok();
             let matches = error.use_stderr().then(matches).flatten();
-            usage::end(&error, matches.as_ref().and_then(|matches| matches.subcommand_name()))
+            usage::end(error, matches.as_ref().and_then(|matches| matches.subcommand_name()))
         })
     }
 }

@@ -11,6 +11,7 @@ use runledger::quota::Limits;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::input_file;
+use crate::redaction::redactor;
 use crate::zone::Zone;
 pub(crate) use entries::{find, put, remove};
 pub(crate) use file::change;
@@ -63,5 +64,6 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Limits, Failure> {
 
 /// Reads a table of limits. Its zones can be names of the time zone database, such as `Europe/Zurich`.
 pub(crate) fn in_zones(text: &str) -> Result<Limits, runledger::Error> {
-    Limits::from_json_with_zones(text, |name: &str| name.parse::<Zone>().ok())
+    let limits = Limits::from_json_with_zones(text, |name: &str| name.parse::<Zone>().ok())?;
+    limits.check_secrets(redactor()).map(|()| limits)
 }

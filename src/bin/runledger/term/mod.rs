@@ -5,6 +5,7 @@ pub(crate) mod audience;
 pub(crate) mod bar;
 mod cell;
 pub(crate) mod color;
+mod escaped;
 pub(crate) mod output;
 mod printable;
 mod quoted;
@@ -16,6 +17,7 @@ mod wrap;
 
 pub(crate) use cell::{cell, minutes};
 pub(crate) use color::{paint, paint_like};
+pub(crate) use escaped::Escaped;
 pub(crate) use output::Style;
 pub(crate) use printable::printable;
 pub(crate) use quoted::quoted;

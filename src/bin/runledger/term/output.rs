@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::bar;
+use super::escaped::escaped;
 use super::printable::printable;
 use crate::redaction::redactor;
 
@@ -45,7 +46,7 @@ pub(crate) fn error(text: &str, kind: &str, style: Style) {
 /// Like [`error`], but also lists `candidates`.
 pub(crate) fn error_with_candidates<C: Serialize + ToString>(text: &str, kind: &str, candidates: &[C], style: Style) {
     if style.json {
-        write(&json!({"error": text, "kind": kind, "candidates": candidates}).to_string());
+        write(&escaped(&json!({"error": text, "kind": kind, "candidates": candidates}).to_string()));
         return;
     }
     error(&format!("{text}:"), kind, style);
@@ -68,7 +69,7 @@ pub(crate) fn note(text: &str, kind: &str, style: Style) {
 /// the line consists of `runledger: `, `prefix` and `text`.
 fn message(key: &str, prefix: &str, text: &str, kind: &str, style: Style) {
     if style.json {
-        write(&json!({key: text, "kind": kind}).to_string());
+        write(&escaped(&json!({key: text, "kind": kind}).to_string()));
     } else {
         write(&format!("runledger: {prefix}{}", printable(text)));
     }

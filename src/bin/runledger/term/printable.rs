@@ -13,7 +13,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns true if a character is a control character, starts a new line or changes the direction of writing.
-fn is_control(c: char) -> bool {
+pub(super) fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -21,9 +21,8 @@ use crate::error::Result;
 use crate::journal::Head;
 use crate::journal::read::moved::Boundary;
 use crate::journal::read::truncation::Known;
-use crate::journal::read::workers::Sharing;
 pub use fault::{Fault, FaultKind};
-use ledger::{BLOCK_BYTES, verify_in};
+use ledger::verify_unchanged;
 pub use redactions::RedactedLine;
 
 /// Says which lines were moved to an archive: all lines up to the line `seq`. The first line that is left in this
@@ -73,7 +72,8 @@ pub struct Verification {
     pub repeated_count: u64,
     /// The first executions that have several lines; at most [`REPEATED_MAX`](Self::REPEATED_MAX).
     pub repeated: Vec<RepeatedExecution>,
-    /// The lines from which a text was taken out, as a later line of the ledger states. They are not faults.
+    /// The lines from which a text was taken out, as a later line of the ledger states. A line is listed once for each
+    /// redaction. Redacted lines are not faults.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub redacted: Vec<RedactedLine>,
     /// The number of bytes of an incomplete last line. A writer may still be writing this line, so it is not a fault.
@@ -134,6 +134,8 @@ impl LedgerReader {
     /// A copy of one segment without the internal directory is verified without the other segments.
     /// [`Verification::notes`] say what is missing, and whether lines come before the first line of the copy.
     ///
+    /// If [`redact`](crate::Ledger::redact) replaces segments during the call, verifies the ledger again.
+    ///
     /// # Errors
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the path is neither a ledger nor a copy of a segment, or if the
     ///   disk fails.
@@ -141,7 +143,7 @@ impl LedgerReader {
     ///
     /// Faults are not errors.
     pub fn verify(&self, heads: &[Head]) -> Result<Verification> {
-        let mut found = verify_in(&*self.storage, &self.layout, heads, BLOCK_BYTES, Sharing::default())?;
+        let mut found = verify_unchanged(&*self.storage, &self.layout, heads)?;
         (found.repeated_count, found.repeated) = self.repeated(Verification::REPEATED_MAX)?;
         Ok(found)
     }

@@ -51,6 +51,7 @@ struct Stated {
     /// The path of another ledger that has the statement.
     ledger: Option<PathBuf>,
     hash: String,
+    before: String,
     after: String,
     by: String,
     why: String,
@@ -63,6 +64,8 @@ pub(super) struct Redactions {
     lines: Vec<Open>,
     /// The statements about each line, by its number, in the order of the ledger.
     stated: BTreeMap<u64, Vec<Stated>>,
+    /// Why ledgers that may have more statements could not be used.
+    unused: Vec<String>,
 }
 
 /// What [`verify_one`](super::ledger::verify_one) returns.
@@ -83,6 +86,7 @@ impl Redactions {
                 statement: seq,
                 ledger: None,
                 hash: line.hash,
+                before: line.before,
                 after: line.after,
                 by: by.clone(),
                 why: why.clone(),
@@ -93,14 +97,21 @@ impl Redactions {
 
     /// Returns true if a redacted line has no statement yet.
     pub(super) fn has_open(&self) -> bool {
-        self.lines.iter().any(|line| self.of(line).is_none())
+        self.lines.iter().any(|line| self.of(line).is_empty())
     }
 
-    fn of(&self, line: &Open) -> Option<&Stated> {
-        let is_this = |stated: &&Stated| {
-            stated.hash.as_bytes() == line.link.hash.as_slice() && stated.after.as_bytes() == line.now.as_slice()
-        };
-        self.stated.get(&line.link.seq)?.iter().rfind(is_this)
+    /// Returns the statements that lead from the hash of the line in the chain to its hash now, in the order of the
+    /// ledger. Returns no statements if a part of the change is not stated.
+    fn of(&self, line: &Open) -> Vec<&Stated> {
+        let (mut hash, mut stated) = (line.now.as_slice(), Vec::new());
+        for one in self.stated.get(&line.link.seq).into_iter().flatten().rev() {
+            if one.hash.as_bytes() == line.link.hash.as_slice() && one.after.as_bytes() == hash {
+                hash = one.before.as_bytes();
+                stated.push(one);
+            }
+        }
+        stated.reverse();
+        if hash == line.link.hash.as_slice() { stated } else { Vec::new() }
     }
 
     /// Reads the ledgers that may continue the chain after an archive. `last` is the last line of the archive. Uses the
@@ -112,11 +123,14 @@ impl Redactions {
         mut last: Link,
         verify: &dyn Fn(&Layout) -> Result<Verified>,
     ) -> Result<()> {
-        let mut after = Vec::new();
-        for layout in ledgers_after(disk, layout)? {
-            // A ledger that cannot be read states nothing.
-            let Ok(verified) = verify(&layout) else { continue };
-            after.push((layout, verified));
+        let (layouts, absent) = ledgers_after(disk, layout)?;
+        let absent = absent.into_iter().map(|path| format!("{}: found no such ledger", path.display()));
+        let (mut after, mut unused) = (Vec::new(), absent.collect::<Vec<_>>());
+        for layout in layouts {
+            match verify(&layout) {
+                Ok(verified) => after.push((layout, verified)),
+                Err(error) => unused.push(error.to_string()),
+            }
         }
         let continues = |last: &Link, found: &Verification| {
             let before = found.archived.as_ref();
@@ -131,44 +145,65 @@ impl Redactions {
             }
             last = end;
         }
+        unused.extend(after.iter().map(|(layout, (found, ..))| {
+            let path = layout.active().display();
+            match found.fault_count {
+                0 => format!("{path}: found a ledger whose first line does not follow line {}", last.seq),
+                faults => format!("{path}: found {faults} faults, which `runledger verify` lists"),
+            }
+        }));
+        self.unused = unused;
         Ok(())
     }
 
     /// Adds the redacted lines to `found`, and a fault for each redacted line without a statement.
     pub(super) fn end(self, found: &mut Verification) {
+        let mut done: BTreeMap<u64, Vec<Vec<&Stated>>> = BTreeMap::new();
         for line in &self.lines {
             let seq = line.link.seq;
-            match self.of(line) {
-                Some(Stated { statement, ledger, by, why, field, .. }) => found.redacted.push(RedactedLine {
+            let stated = self.of(line);
+            for Stated { statement, ledger, by, why, field, .. } in stated.iter().copied() {
+                found.redacted.push(RedactedLine {
                     seq,
                     statement: *statement,
                     ledger: ledger.clone(),
                     by: by.clone(),
                     why: why.clone(),
                     field: field.clone(),
-                }),
-                None => found.add(Fault {
-                    kind: FaultKind::Edited,
-                    path: line.path.clone(),
-                    line: line.place.0,
-                    byte: line.place.1,
-                    seq: Some(seq),
-                    found: "the line has the form of a redacted line, but no later line states the redaction"
-                        .to_owned(),
-                }),
+                });
             }
+            if stated.is_empty() {
+                let (path, (line, byte)) = (line.path.clone(), line.place);
+                let what = "the line has the form of a redacted line, but no later line states the redaction";
+                let found_there = match self.unused.as_slice() {
+                    [] => what.to_owned(),
+                    unused => {
+                        format!("{what}. Ledgers that may have it, but cannot be used: {}", unused.join("; "))
+                    }
+                };
+                found.add(Fault { kind: FaultKind::Edited, path, line, byte, seq: Some(seq), found: found_there });
+            }
+            done.entry(seq).or_default().push(stated);
         }
         let first = found.archived.as_ref().map_or(1, |archived| archived.seq.saturating_add(1));
         for (seq, stated) in self.stated.range(first..=found.head.seq) {
-            let Some(last) = stated.last() else { continue };
-            let is_done = |line: &Open| line.now.as_slice() == last.after.as_bytes();
-            let mut lines = self.lines.iter().filter(|line| line.link.seq == *seq).peekable();
-            if lines.peek().is_none() || !lines.all(is_done) {
+            let copies = done.get(seq).map(Vec::as_slice).unwrap_or_default();
+            for one in stated.iter().filter(|one| is_unfinished(one, stated, copies)) {
                 found.notes.push(format!(
                     "line {seq} still has the text whose removal line {} states; run `runledger redact` again",
-                    last.statement
+                    one.statement
                 ));
             }
         }
     }
+}
+
+/// Returns true if a crash interrupted the redaction that `one` states, and no later redaction completed it. `stated`
+/// has all statements about the line. `copies` has, for each copy of the line, the statements that were carried out.
+fn is_unfinished(one: &Stated, stated: &[Stated], copies: &[Vec<&Stated>]) -> bool {
+    let completes = |other: &Stated| other.statement > one.statement && other.field == one.field;
+    let is_done = |done: &Vec<&Stated>| done.iter().any(|other| other.after == one.after || completes(other));
+    // If several redactions of one field were interrupted, only the last of them is reported.
+    let is_repeated = || stated.iter().any(|other| completes(other) && other.before == one.before);
+    (copies.is_empty() || !copies.iter().all(is_done)) && !is_repeated()
 }

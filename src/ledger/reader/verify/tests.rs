@@ -11,10 +11,12 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 
+use super::ledger::verify_in;
 use super::*;
 use crate::journal::format::Layout;
 use crate::journal::format::line::{Link, seal};
 use crate::journal::read::blocks::tests::write_segments;
+use crate::journal::read::workers::Sharing;
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 const LINES: usize = 12;

@@ -16,7 +16,7 @@ use crate::global::Global;
 use crate::price_table::OwnPrices;
 use crate::priced::Priced;
 use crate::records;
-use crate::term::{Column, Table, cell, output};
+use crate::term::{Column, Table, cell, output, printable};
 
 /// Explain the cost of a call or an execution, line by line
 ///
@@ -103,7 +103,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 /// Explains the execution whose id begins with the argument. `unknown` is the error that the argument is not a model.
-/// It is returned if the argument is too short to be surely meant as an id, and there is no such execution.
+/// An argument of less than 8 digits may be meant as a model. So if no execution has such an id, this error is
+/// returned.
 fn explain_id(
     id: &IdPrefix,
     args: &Args,
@@ -188,20 +189,21 @@ fn table(cost: &Cost<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let tier = cost.tier_above.map_or("of any size".to_owned(), |above| format!("above {above} tokens"));
     let provenance = cost.provenance();
     let variant = provenance.variant.as_deref().unwrap_or("standard");
-    writeln!(out, "{}/{}: {variant} prices at {}, input {tier}", cost.provider, cost.matched, cost.at)?;
+    let (provider, matched) = (printable(cost.provider), printable(cost.matched));
+    writeln!(out, "{provider}/{matched}: {} prices at {}, input {tier}", printable(variant), cost.at)?;
     if let Some(rules) = &provenance.matched_by {
-        writeln!(out, "found by: {rules}")?;
+        writeln!(out, "found by: {}", printable(rules))?;
     }
     if let Some(unpriced) = &provenance.variant_unpriced {
-        writeln!(out, "the table has no prices for {unpriced}; these are the standard prices")?;
+        writeln!(out, "the table has no prices for {}; these are the standard prices", printable(unpriced))?;
     }
     if let Some(region) = &provenance.region_unpriced {
-        writeln!(out, "the table has no prices for the region {region}; these are the standard prices")?;
+        writeln!(out, "the table has no prices for the region {}; these are the standard prices", printable(region))?;
     }
     if let Some(parts) = &provenance.part_unpriced {
-        writeln!(out, "the table has no prices for {parts}; these parts have the price of text")?;
+        writeln!(out, "the table has no prices for {}; these parts have the price of text", printable(parts))?;
     }
-    writeln!(out, "table: {}; tier: {}", cost.table, cost.tier)?;
+    writeln!(out, "table: {}; tier: {}", printable(cost.table), printable(&cost.tier.to_string()))?;
     Ok(())
 }
 
@@ -265,14 +267,14 @@ fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl
             out,
             "call {} of {}: recorded {} USD ({}, {})",
             entry.call_sequence,
-            entry.model_name,
+            printable(&entry.model_name),
             cell(recorded_usd),
-            cell(source.as_ref()),
-            cell(from.as_ref())
+            printable(&cell(source.as_ref())),
+            printable(&cell(from.as_ref()))
         )?;
         match now {
             Some(Ok(cost)) => table(&cost, out)?,
-            Some(Err(error)) => writeln!(out, "now: {}", failure::text(&error))?,
+            Some(Err(error)) => writeln!(out, "now: {}", printable(&failure::text(&error)))?,
             None => writeln!(out, "now: the tokens of the call are unknown")?,
         }
     }

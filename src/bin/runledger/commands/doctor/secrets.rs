@@ -1,7 +1,10 @@
 //! Finds secrets in the lines of a ledger, without printing them.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
 
 use runledger::LedgerReader;
 use serde::Serialize;
@@ -13,117 +16,121 @@ use crate::global::Global;
 use crate::redaction::redactor;
 use crate::term::{output, printable};
 
-/// The keys whose values are ids or hashes, which are not searched.
+/// The keys whose values are not searched, because they are ids or hashes.
 const NOT_SEARCHED: [&str; 8] =
     ["execution_id", "input_hash", "output_hash", "prev", "hash", "trace_id", "span_id", "parent_execution_id"];
 
 /// A secret in a line.
 #[derive(Debug, Serialize)]
 struct InLine {
-    file: String,
     /// The number of the line; `None` if the line has none.
     line: Option<u64>,
     execution_id: Option<String>,
+    /// The path of the keys to the secret; empty if the line is not JSON.
     field: String,
     rule: String,
 }
 
-/// Searches all lines of the ledger and of the journal of its quotas. Prints where each secret is.
+/// A secret and its file.
+#[derive(Debug, Serialize)]
+struct InFile<'f> {
+    file: &'f str,
+    #[serde(flatten)]
+    found: InLine,
+}
+
+/// Searches all lines of the ledger, of its archives, and of the files beside it. Prints where each secret is.
 pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let mut any = search(&global.ledger, global, out)?;
-    let quota = global.ledger.with_file_name("quota.jsonl");
-    if quota != global.ledger && quota.is_file() {
-        any |= search(&quota, global, out)?;
-    }
+    let any = search(&global.ledger, global, out)?;
     if !any && !global.json {
         writeln!(out, "No secret of a known form was found. A password that is an ordinary word is not recognised.")?;
     }
     Ok(if any { ExitCode::No } else { ExitCode::Yes })
 }
 
-/// Searches the lines of one journal and of its archives. Returns true if it has secrets.
+/// The number of findings that wait to be written.
+const WAITING_MAX: usize = 1000;
+
+/// Searches a ledger, its archives, and the files beside it. Returns true if there are secrets.
 fn search(path: &Path, global: &Global, out: &mut impl Write) -> Result<bool, Failure> {
-    let file = path.display().to_string();
-    let mut lines = Lines { file: &file, line: Vec::new(), json: global.json, out, any: false };
-    let written = LedgerReader::open(path)?.write_lines(&mut lines)?;
-    let mut any = lines.any;
-    if written.damage_count > 0 {
-        let text = format!("{file}: {} parts are damaged and were not searched", written.damage_count);
-        output::warning(&text, "malformed", global.style());
+    let reader = LedgerReader::open(path)?;
+    let (send, received) = mpsc::sync_channel(WAITING_MAX);
+    let mut any = false;
+    // The lines are searched on other threads, and this one writes what they find.
+    let searched = thread::scope(|threads| {
+        // The receiver is dropped only if the output failed.
+        let take = move |file: &Path, found| _ = send.send((file.to_owned(), found));
+        let searching = threads.spawn(move || reader.search(secrets_in, take));
+        for (file, found) in received {
+            any = true;
+            write(&file, found, global, out)?;
+        }
+        searching.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(Failure::from)
+    })?;
+    let warn = |text: &str, kind| output::warning(text, kind, global.style());
+    searched.unreadable.iter().for_each(|error| warn(&error.to_string(), "io"));
+    for file in &searched.files_beside {
+        match lines_of(file) {
+            Ok(lines) => {
+                for found in lines.iter().flat_map(|line| secrets_in(line)) {
+                    any = true;
+                    write(file, found, global, out)?;
+                }
+            }
+            Err(error) => warn(&format!("{}: was not searched: {error}", file.display()), "io"),
+        }
     }
     // An archive can have an archive of its own. An archive that was moved away cannot be searched.
-    if let Some(archived) = written.archived {
-        match search(Path::new(&archived.to), global, out) {
+    for archive in &searched.archives {
+        match search(archive, global, out) {
             Ok(found) => any |= found,
             Err(failure) => {
                 let text = format!("the archived lines were not searched: {}", failure::text(&failure));
-                output::warning(&text, failure.kind(), global.style());
+                warn(&text, failure.kind());
             }
         }
     }
     Ok(any)
 }
 
-/// Receives the lines, and searches each of them.
-struct Lines<'a, W> {
-    file: &'a str,
-    /// The part of the current line that was received.
-    line: Vec<u8>,
-    json: bool,
-    out: &'a mut W,
-    any: bool,
-}
-
-impl<W: Write> Write for Lines<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            match part.strip_suffix(b"\n") {
-                None => self.line.extend_from_slice(part),
-                Some(part) => {
-                    self.line.extend_from_slice(part);
-                    let line = std::mem::take(&mut self.line);
-                    self.search(&line)?;
-                    self.line = line;
-                    self.line.clear();
-                }
-            }
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+/// Returns the lines of a file. A file that was removed in the meantime has none.
+fn lines_of(file: &Path) -> io::Result<Vec<Vec<u8>>> {
+    match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        opened => BufReader::new(opened?).split(b'\n').collect(),
     }
 }
 
-impl<W: Write> Lines<'_, W> {
-    fn search(&mut self, line: &[u8]) -> io::Result<()> {
-        if !redactor().may_find(line) {
-            return Ok(());
-        }
-        let Ok(value) = serde_json::from_slice::<Value>(line) else { return Ok(()) };
-        let mut found = Vec::new();
-        walk("", "", &value, &mut found);
-        for (field, rule) in found {
-            self.any = true;
-            let found = InLine {
-                file: self.file.to_owned(),
-                line: value["seq"].as_u64(),
-                execution_id: value["execution_id"].as_str().map(str::to_owned),
-                field,
-                rule,
-            };
-            if self.json {
-                output::json_line(self.out, &found)?;
-            } else {
-                let line = found.line.map_or_else(|| "-".to_owned(), |line| line.to_string());
-                let id = found.execution_id.as_deref().unwrap_or("-");
-                let field = printable(&found.field);
-                writeln!(self.out, "{}: line {line}  {id}  {field}  {}", printable(self.file), found.rule)?;
-            }
-        }
-        Ok(())
+fn write(file: &Path, found: InLine, global: &Global, out: &mut impl Write) -> io::Result<()> {
+    let file = &*file.display().to_string();
+    if global.json {
+        return output::json_line(out, &InFile { file, found });
     }
+    let line = found.line.map_or_else(|| "-".to_owned(), |line| line.to_string());
+    let id = found.execution_id.as_deref().unwrap_or("-");
+    let field = if found.field.is_empty() { "-".into() } else { printable(&found.field) };
+    writeln!(out, "{}: line {line}  {}  {field}  {}", printable(file), printable(id), printable(&found.rule))
+}
+
+/// Returns the secrets in a line. If the line is not JSON, searches its bytes.
+fn secrets_in(line: &[u8]) -> Vec<InLine> {
+    // Most lines have no secret, and one search shows that.
+    if line.starts_with(b"{") && !redactor().may_find(line) {
+        return Vec::new();
+    }
+    let Ok(value) = serde_json::from_slice::<Value>(line) else {
+        let rules = redactor().find(line).into_iter().map(|found| found.rule);
+        return rules.map(|rule| InLine { line: None, execution_id: None, field: String::new(), rule }).collect();
+    };
+    let mut found = Vec::new();
+    walk("", "", &value, &mut found);
+    let in_line = |(field, rule)| InLine {
+        line: value["seq"].as_u64(),
+        execution_id: value["execution_id"].as_str().map(str::to_owned),
+        field,
+        rule,
+    };
+    found.into_iter().map(in_line).collect()
 }
 
 /// Adds the field and the rule of each secret in a value. `name` is the key of the value.
@@ -156,7 +163,7 @@ fn rules(name: &str, text: &str) -> Vec<String> {
     if !found.is_empty() {
         return found;
     }
-    // The name says that the whole value is a secret. The marker has the rule.
+    // If the key says that the whole value is a secret, a marker with the name of the rule replaces the value.
     let redacted = redactor().redact_value(name, text);
     let rule = || Some(redacted.text.strip_prefix("[redacted:")?.split(':').next()?.to_owned());
     if redacted.count > 0 { rule().into_iter().collect() } else { Vec::new() }

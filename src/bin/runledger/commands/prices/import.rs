@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::price_table::read_text;
 use crate::project::Project;
-use crate::term::output;
+use crate::term::{Escaped, output};
 
 /// Convert the price table of another project to the format of --prices
 ///
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
     match (&args.out, global.json) {
         (Some(path), true) => output::json_line(out, &Report::new(&imported, Some(path)))?,
-        (None, true) => output::json_line(&mut io::stderr(), &Report::new(&imported, None))?,
+        (None, true) => output::json_line(&mut Escaped::new(io::stderr()), &Report::new(&imported, None))?,
         (_, false) => report(&imported, global),
     }
     Ok(ExitCode::Yes)

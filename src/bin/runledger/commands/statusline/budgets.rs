@@ -11,6 +11,7 @@ use crate::clock;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::limits;
+use crate::redaction::redactor;
 
 /// How long the status line waits for the lock of the quota's journal.
 const LOCK_DEADLINE: Duration = Duration::from_millis(10);
@@ -25,7 +26,7 @@ pub(super) fn read(now: Timestamp, global: &Global) -> Result<Vec<QuotaStatus<Us
         return budgets.iter().map(|api| Ok(limits.unused(api, now)?)).collect();
     }
     let clock = Arc::new(clock::unix_ms);
-    let options = QuotaOptions::new(clock.clone()).limits(limits);
+    let options = QuotaOptions::new(clock.clone()).redactor(redactor().clone()).limits(limits);
     let quota = Quota::open(journal, options.journal(JournalOptions::new(clock).lock_deadline(LOCK_DEADLINE)))?;
     budgets.iter().map(|api| Ok(quota.budget(api)?.status()?)).collect()
 }

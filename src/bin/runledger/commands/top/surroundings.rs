@@ -11,6 +11,7 @@ use super::quota_bar::UsageBar;
 use super::state::{Begun, Surroundings};
 use crate::failure::{self, Failure};
 use crate::global::Global;
+use crate::redaction::redactor;
 use crate::{clock, limits, observed, quotas, records};
 
 /// Reads the surroundings of a ledger again and again.
@@ -107,6 +108,9 @@ impl Sources {
             warnings.lock().unwrap_or_else(PoisonError::into_inner).push(failure::text(error));
         };
         let journal = JournalOptions::new(clock.clone()).on_warning(keep);
-        Ok(Some(Quota::open(path, QuotaOptions::new(clock).journal(journal).limits(limits.clone()))?))
+        Ok(Some(Quota::open(
+            path,
+            QuotaOptions::new(clock).redactor(redactor().clone()).journal(journal).limits(limits.clone()),
+        )?))
     }
 }
