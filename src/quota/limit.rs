@@ -82,8 +82,8 @@ impl Limit {
 ///   - `"allow"` allows the call while any quota remains, and counts the call as unknown. This is the default of an
 ///     enforced limit.
 ///   - `{"assume": 0.25}` reserves that amount, and counts the call as assumed.
-/// - `enforce` is `true` if a program must deny a call for which too little of the quota remains ([`Limit::enforce`]).
-///   The default is `false`.
+/// - `enforce` is `true` if a program must deny a call for which too little of the quota remains
+///   ([`Limit::enforce`]). The default is `false`.
 /// - `warn` is a percentage of an enforced limit, as a whole number from 1 to 100. Once the consumption in one period
 ///   has reached this percentage, a person is asked before each call ([`Limit::warn`]). By default, nobody is asked.
 ///
@@ -137,8 +137,8 @@ impl Limits {
         Self::from_json_with_zones(text, |_| None::<FixedOffset>)
     }
 
-    /// Checks that `redactor` finds no secret in the name and in the source of each limit. The journal of a quota
-    /// stores the names, and looks up uses by the name. So a name with a secret is refused, and not redacted.
+    /// Checks that `redactor` finds no secret in the name and in the source of each limit. The journal of a quota stores
+    /// the names, and looks up uses by the name. So a name with a secret is refused, and not redacted.
     /// [`Quota::open`](super::Quota::open) does this with its own redactor.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! Escapes texts for Markdown, so that they are displayed literally, stay in their line or cell, and can be read back.
 //!
 //! A line feed becomes `<br>`, except at the beginning of the text. These characters become numeric entities such as
-//! `&#13;`: all other control characters, U+2028, U+2029, characters that change the direction of writing, and white
-//! space at either end of the text. A backslash is put before the characters that Markdown may read as markup:
+//! `&#13;`: all other control characters, U+2028, U+2029, characters that change the direction of writing, and white space
+//! at either end of the text. A backslash is put before the characters that Markdown may read as markup:
 //!
 //! - `` \ ` * [ < & | ~ `` anywhere;
 //! - `_`, except between two ASCII letters or digits;

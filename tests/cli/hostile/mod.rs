@@ -1,6 +1,6 @@
-//! Promise: a text of an agent has no effect on who reads it. Whatever characters it has, no output of the command
-//! passes a control character to a terminal, starts a line in the name of the command, runs in a browser or a
-//! spreadsheet, or ends a table. JSON stays JSON.
+//! Promise: a text of an agent has no effect on who reads it. Whatever characters it has, no output of the command passes
+//! a control character to a terminal, starts a line in the name of the command, runs in a browser or a spreadsheet, or
+//! ends a table. JSON stays JSON.
 
 mod checks;
 mod outputs;

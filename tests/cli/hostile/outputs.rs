@@ -5,8 +5,8 @@ use super::checks::Form::{self, Csv, Html, Json, Lines, Markdown, MarkdownFile, 
 /// One call of the command.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call {
-    /// The arguments, with a blank between two of them. `{text}` is replaced by a hostile text, and `{id}` by the id of
-    /// an execution with this text.
+    /// The arguments, with a blank between two of them. `{text}` is replaced by a hostile text, and `{id}` by the id of an
+    /// execution with this text.
     pub(super) args: &'static str,
     /// The input. `{json}` is replaced by the text as JSON, and `{bytes}` by bytes that are not UTF-8.
     pub(super) input: &'static str,

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 /// A line that begins with this word is not a line of the command.
 pub(super) const FORGED: &str = "forged-line";
 
-/// Control sequences: a title, a cleared screen, the clipboard, hidden text, C1 controls, bidirectional marks, and
-/// lines.
+/// Control sequences: a title, a cleared screen, the clipboard, hidden text, C1 controls, bidirectional marks, and lines.
 pub(super) const CONTROLS: [&str; 8] = [
     "\u{1b}]0;owned\u{7}",
     "\u{1b}[2J\u{1b}[1;1H\u{1b}[8mhidden",
@@ -33,8 +32,7 @@ pub(super) fn arguments() -> [String; 3] {
     [CONTROLS.concat(), MARKUP.concat(), FORMULAS[0].to_owned()]
 }
 
-/// Returns the texts of the records, first those of [`arguments`]. The last one has a NUL, which an argument cannot
-/// have.
+/// Returns the texts of the records, first those of [`arguments`]. The last one has a NUL, which an argument cannot have.
 pub(super) fn texts() -> Vec<String> {
     let one = CONTROLS.iter().chain(&MARKUP).chain(&FORMULAS[1..]).map(|text| (*text).to_owned());
     arguments().into_iter().chain(one).chain(["a\0b".to_owned()]).collect()

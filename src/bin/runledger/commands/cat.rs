@@ -15,8 +15,8 @@ use crate::term::output;
 ///
 /// Lines are written to stdout as they are stored: first the lines of the sealed segments, then those of the active
 /// segment. Each line is written exactly once, even if other processes append lines or seal the active segment in the
-/// meantime. The last line of the output is the last line that the ledger had when the command began. On a terminal,
-/// control characters in texts are written as escapes of JSON.
+/// meantime. The last line of the output is the last line that the ledger had when the command began.
+/// On a terminal, control characters in texts are written as escapes of JSON.
 ///
 /// Lines that were moved to an archive are not written. The archive is a ledger too, so `runledger cat --ledger
 /// ARCHIVE/execution_metrics.jsonl` writes these lines.
