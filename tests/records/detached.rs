@@ -1,5 +1,5 @@
 //! Promise: a detached execution belongs to no process. It is in flight until any process completes it. Then it has one
-//! record, with everything that was recorded for it. Other processes that try to complete it too change nothing.
+//! record, with everything that was recorded for it. If other processes also try to complete it, they change nothing.
 //! `tests/durability/detached_crashes.rs` and `tests/cli/killed.rs` test crashes.
 
 use std::fs;
