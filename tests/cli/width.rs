@@ -110,7 +110,7 @@ without model: 2
 }
 
 #[test]
-fn elsewhere_names_are_whole_and_a_row_is_a_line() {
+fn without_a_terminal_names_are_whole_and_a_row_is_a_line() {
     let place = place();
     assert_eq!(piped(&place), WIDE);
     // Only the last digits distinguish these two ids.

@@ -551,7 +551,7 @@ fn evidence_is_bounded_and_counted() {
 }
 
 #[test]
-fn a_window_ends_before_its_end() {
+fn executions_at_the_end_of_a_window_are_not_in_it() {
     let mut log = Log::default();
     for start in
         ["2026-11-15T23:59:59.999Z", "2026-11-16T00:00:00Z", "2026-11-19T23:59:59.999Z", "2026-11-20T00:00:00Z"]

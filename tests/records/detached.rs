@@ -364,7 +364,7 @@ fn calls_of_several_processes_are_added_up() {
     assert_eq!(place.records(), [record]);
 }
 
-/// Unknown counts make the sums unknown, and a call without a model does not name one.
+/// Unknown counts make the sums unknown, and a call without a model keeps the model of the record.
 #[test]
 fn a_call_with_unknown_counts_makes_the_sums_unknown() {
     let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", time(START));
