@@ -33,8 +33,8 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 /// - A group shares a directory that has the group's write bit and the setgid bit, but not the sticky bit (`mkdir -m
 ///   2770`). There, a file has mode 0660 and a directory 2770.
 /// - Files that root creates get the owner and the group of the directory that holds them. So other users can still
-///   open these files. If root is not allowed to change the owner and the group, creating a file fails if the file
-///   would have the wrong owner. In a directory that a group shares, only the group must be right.
+///   open these files. If root is not allowed to change the owner and the group, a call that would create a file with
+///   the wrong owner fails. In a directory that a group shares, the call fails only if the group would be wrong.
 ///
 /// If a permission is missing, the error states the owner and the mode of the file or directory that refused access.
 #[derive(Debug, Clone, Copy, Default)]

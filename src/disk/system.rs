@@ -20,8 +20,8 @@ pub(crate) fn canonical(path: &Path) -> Option<PathBuf> {
     fs::canonicalize(path).ok()
 }
 
-/// Returns the absolute path, without resolving symbolic links. Use this for a path that is kept, because the program may
-/// change its current directory. If there is no current directory, returns the path unchanged.
+/// Returns the absolute path, without resolving symbolic links. Use this for a path that is kept, because the program
+/// may change its current directory. If there is no current directory, returns the path unchanged.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

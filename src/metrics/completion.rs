@@ -35,8 +35,8 @@ impl ExecutionMetrics {
     /// Returns this record, with its unknown values filled from `other`, which is another record of the same execution.
     /// Known values are kept, with two exceptions:
     ///
-    /// - If this record is interrupted or paused, and `other` knows more about the end, the outcome and the end come
-    ///   from `other`.
+    /// - If this record is interrupted or paused, and `other` knows more about the end, both the end and the outcome
+    ///   come from `other`.
     /// - If this record has no usage, and `other` has calls of models and began on another day, the start comes from
     ///   `other`. The reason is that a cost counts on the day of the start.
     ///

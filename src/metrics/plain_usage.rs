@@ -80,8 +80,7 @@ mod tests {
 
     use super::*;
 
-    /// Checks that both readers return the same result for every usage that this reader can read. This reader returns
-    /// `None` for all other usages.
+    /// Checks that [`plain`] returns the same result as the full reader, or `None`.
     #[test]
     fn both_readers_return_the_same_result() {
         let usage = json!({"input_tokens": 10, "cache_creation_input_tokens": 300, "cache_read_input_tokens": 2000,

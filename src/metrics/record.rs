@@ -161,7 +161,7 @@ pub struct ExecutionMetrics {
     #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub trace: Trace,
     /// The number of secrets that the ledger replaced by [markers](crate::redaction) before it stored the record.
-    /// `None` if no secret was found, or if secrets were not searched.
+    /// `None` if no secret was found, or if the record was not searched for secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redactions: Option<u64>,
 }

@@ -95,9 +95,9 @@ macro_rules! each_text_of_cost {
 }
 
 impl ExecutionMetrics {
-    /// Replaces the secrets in all texts of the record, and adds their number to
-    /// [`redactions`](Self::redactions). Returns the number. UUIDs, hashes, times, numbers and words of fixed lists do not
-    /// change. A ledger does this before it writes a record.
+    /// Replaces the secrets in all texts of the record, and adds their number to [`redactions`](Self::redactions).
+    /// Returns the number. UUIDs, hashes, times, numbers and words of fixed lists do not change. A ledger does this
+    /// before it writes a record.
     ///
     /// ```
     /// use runledger::redaction::Redactor;
@@ -138,9 +138,9 @@ impl ExecutionMetrics {
         texts.has_secret
     }
 
-    /// Like [`set_error_reason`](Self::set_error_reason), but first replaces the secrets in `reason`, and adds their number
-    /// to [`redactions`](Self::redactions). A rule may not recognise a secret of which the shortened text has only a
-    /// part.
+    /// Like [`set_error_reason`](Self::set_error_reason), but first replaces the secrets in `reason`, and adds their
+    /// number to [`redactions`](Self::redactions). The secrets are replaced before `reason` is shortened, because a
+    /// rule can miss a secret that was cut.
     pub fn redact_error_reason(&mut self, reason: &str, redactor: &Redactor) {
         let redacted = redactor.redact(reason);
         if redacted.count > 0 {

@@ -9,9 +9,9 @@ use super::{ExecutionMetrics, Meter, Status, Timestamp, Usage, UsageParts, Usd};
 use crate::error::Result;
 
 impl ExecutionMetrics {
-    /// Checks the record and reports every fault at once. A ledger refuses a record that breaks one of these rules,
-    /// and so does each command that records executions. Reading a record does not check the rules, so old records
-    /// stay readable.
+    /// Checks the record and reports every fault at once. A ledger refuses a record that breaks one of the rules below,
+    /// and so does each command that records executions. Reading a record does not check the rules, so old records stay
+    /// readable.
     ///
     /// - Words: a value with a fixed list of words, such as `status`, is one of these words. A reader also accepts
     ///   other words, because a newer version may have written them.

@@ -38,8 +38,8 @@ impl Usage {
     /// # Errors
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object, or if it has the usage of OpenAI or Gemini. The
     ///   error also occurs if a count is not a whole number, or if `input_tokens` or `output_tokens` is missing.
-    /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
-    ///   ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Invalid`] if parts of the usage exceed their whole ([`validate`](Self::validate)). For example,
+    ///   the cached input exceeds the input.
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_anthropic(json: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self> {
         let json = json.as_ref();
@@ -62,8 +62,8 @@ impl Usage {
     /// # Errors
     /// * [`ErrorKind::Malformed`] if the usage is not a JSON object, or if it is the usage of OpenAI or Gemini. The
     ///   error also occurs if a count is not a whole number, or if `input_tokens` or `output_tokens` is missing.
-    /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
-    ///   ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Invalid`] if parts of the usage exceed their whole ([`validate`](Self::validate)). For example,
+    ///   the cached input exceeds the input.
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_anthropic_value(response: &Value) -> Result<Self> {
         let report = Report::of(ANTHROPIC, response)?;
@@ -119,8 +119,8 @@ impl Usage {
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object in one of these forms, or if it has the usage of
     ///   Anthropic or Gemini. The error also occurs if a count is not a whole number, or if `input_tokens` is present
     ///   but `output_tokens` is missing.
-    /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
-    ///   ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Invalid`] if parts of the usage exceed their whole ([`validate`](Self::validate)). For example,
+    ///   the cached input exceeds the input.
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_openai(json: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self> {
         read(OPENAI, json.as_ref(), Self::from_openai_value)
@@ -143,8 +143,8 @@ impl Usage {
     /// * [`ErrorKind::Malformed`] if the usage is not a JSON object in one of the forms of
     ///   [`from_openai`](Self::from_openai), or if it is the usage of Anthropic or Gemini. The error also occurs if a
     ///   count is not a whole number, or if `input_tokens` is present but `output_tokens` is missing.
-    /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
-    ///   ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Invalid`] if parts of the usage exceed their whole ([`validate`](Self::validate)). For example,
+    ///   the cached input exceeds the input.
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_openai_value(response: &Value) -> Result<Self> {
         let report = Report::of(OPENAI, response)?;
@@ -210,8 +210,8 @@ impl Usage {
     /// # Errors
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object, or if it has the usage of Anthropic or OpenAI.
     ///   The error also occurs if a count is not a whole number, or if `promptTokenCount` is missing.
-    /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
-    ///   ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Invalid`] if parts of the usage exceed their whole ([`validate`](Self::validate)). For example,
+    ///   the cached input exceeds the input.
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_gemini(json: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self> {
         read(GEMINI, json.as_ref(), Self::from_gemini_value)
@@ -236,8 +236,8 @@ impl Usage {
     /// # Errors
     /// * [`ErrorKind::Malformed`] if the usage is not a JSON object, or if it is the usage of Anthropic or OpenAI.
     ///   The error also occurs if a count is not a whole number, or if `promptTokenCount` is missing.
-    /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
-    ///   ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Invalid`] if parts of the usage exceed their whole ([`validate`](Self::validate)). For example,
+    ///   the cached input exceeds the input.
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_gemini_value(response: &Value) -> Result<Self> {
         let report = Report::of(GEMINI, response)?;

@@ -40,7 +40,7 @@ impl Unit {
 }
 
 impl Display for Unit {
-    /// Writes the name of the unit in a table of limits, such as `tokens`.
+    /// Writes the name that the unit has in a table of limits, such as `tokens`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Tokens => "tokens",

@@ -146,8 +146,8 @@ impl Budget {
     /// nothing stays reserved. A dropped [hold](super::Hold) is released in the background.
     ///
     /// # Errors
-    /// The errors of [`reserve`](Self::reserve), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a process
-    /// that was forked from the one that opened the quota.
+    /// The errors of [`reserve`](Self::reserve), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a
+    /// process that was forked from the one that opened the quota.
     pub async fn reserve_async(&self, worst: Option<Usd>) -> Result<Grant<Usd>> {
         Grant::ask_async(&self.tracker, &self.limit, worst).await
     }

@@ -170,8 +170,8 @@ impl Quota {
     /// nothing stays reserved. A dropped [hold](super::Hold) is released in the background.
     ///
     /// # Errors
-    /// The errors of [`reserve`](Self::reserve), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a process
-    /// that was forked from the one that opened the quota.
+    /// The errors of [`reserve`](Self::reserve), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a
+    /// process that was forked from the one that opened the quota.
     pub async fn reserve_async(&self, api: &str, amount: Option<u64>) -> Result<Grant> {
         Grant::ask_async(&self.tracker, self.limits.find::<u64>(api)?, amount).await
     }

@@ -67,8 +67,8 @@ impl Limit {
 ///
 /// A table of limits is a JSON array with one object for each [`Limit`]. The keys `api`, `limit`, `unit` (tokens,
 /// calls, usd), `period`, `source` and `as_of` are required. `period` is `minute`, `hour`, `day`, `week`, `month`,
-/// `quarter`, `year`, `total`, or hours from the first use such as `5h` (see [`Period`]). Five more keys are optional,
-/// and any other key is an error:
+/// `quarter`, `year`, `total`, or a number of hours from the first use, such as `5h` (see [`Period`]). Five more keys
+/// are optional, and any other key is an error:
 ///
 /// - `zone` is the time zone in which days, weeks, months, quarters and years begin. The value is `UTC`, which is the
 ///   default, or an offset such as `+05:45`. With [`from_json_with_zones`](Self::from_json_with_zones), `zone` can also
@@ -81,7 +81,7 @@ impl Limit {
 ///   - `"allow"` allows the call while any quota remains, and counts the call as unknown. This is the default of an
 ///     enforced limit.
 ///   - `{"assume": 0.25}` reserves that amount, and counts the call as assumed.
-/// - `enforce` is `true` if a program must deny a call when too little of the quota remains for it
+/// - `enforce` is `true` if a program must deny a call for which too little of the quota remains
 ///   ([`Limit::enforce`]). The default is `false`.
 /// - `warn` is a percentage of an enforced limit, as a whole number from 1 to 100. Once the consumption in one period
 ///   has reached this percentage, a person is asked before each call ([`Limit::warn`]). By default, nobody is asked.
@@ -199,8 +199,8 @@ impl Limits {
     /// Returns the limit of `api`. Fails if the limit is unknown.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit has
-    /// this name.
+    /// [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
+    /// has this name.
     pub fn require(&self, api: &str) -> Result<&Limit> {
         self.get(api).ok_or_else(|| {
             let unknown = Error::new(ErrorKind::UnknownLimit, format!("find the limit {api:?} among the known ones"));
@@ -283,7 +283,8 @@ impl Entry {
         }
         let most = steps("limit", unit, limit.get())?;
         let unknown = match unknown {
-            // The cost of a tool is never known in advance, so `Deny` would deny every call of an enforced limit.
+            // Enforced limits are checked before tool calls, whose cost is never known in advance. So `Deny` would deny
+            // every tool call.
             None if enforce => Unknown::Allow,
             None | Some(UnknownEntry::Deny) => Unknown::Deny,
             Some(UnknownEntry::Allow) => Unknown::Allow,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::redaction::Redactor;
 
-/// Reads a name that is not empty. The journal of the quota stores the names, and looks up uses by the name. So a name
-/// with a secret is refused, and not redacted.
+/// Reads a name that is not empty. The quota's journal stores the name, and the usage of a limit is looked up by this
+/// name. So a name with a secret is refused, and not redacted.
 pub(super) fn name_without_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
     if name.trim().is_empty() {

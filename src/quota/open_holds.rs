@@ -9,7 +9,8 @@ use crate::journal::write::{Key, KnownKeys, LinePlace, Mark};
 use crate::journal::{self, Journal};
 use crate::mutex::lock;
 
-/// Knows which reservations are open. The key of a line that ends a reservation is the number of the reservation's line.
+/// Knows which reservations are open. The key of a line that ends a reservation is the number of the reservation's
+/// line.
 pub(super) struct OpenHolds {
     pub(super) journal: Journal,
     pub(super) progress: Arc<Mutex<Progress>>,

@@ -73,7 +73,7 @@ impl Period {
 }
 
 impl fmt::Display for Period {
-    /// Writes the name of the period in a table of limits, such as `day` or `5h`.
+    /// Writes the name that the period has in a table of limits, such as `day` or `5h`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Hours(hours) = self {
             return f.pad(&format!("{hours}h"));
@@ -99,7 +99,7 @@ impl FromStr for Period {
             Some(_) => format!("found the period `{text}`; expected 1h to {}h", Self::HOURS_MAX),
             None => format!(
                 "found the unknown period `{text}`; expected minute, hour, day, week, month, quarter, year, total, or \
-                 hours from the first use such as 5h"
+                 a number of hours from the first use, such as 5h"
             ),
         })
     }

@@ -9,7 +9,8 @@ use crate::metrics::Timestamp;
 /// the same bytes at once. The quota counts each byte once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading<A: Amount = u64> {
-    /// The name of the source. If another file replaces this file, the new file is a new source with a name of its own.
+    /// The name of the source. If another file replaces the file of a source, the new file is a new source with a name
+    /// of its own.
     pub source: String,
     /// The number of bytes before the first byte that was read: [`Metered::counted`], or 0 for a new source.
     pub from: u64,

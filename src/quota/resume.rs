@@ -39,8 +39,8 @@ pub struct ListedHold {
     pub has_limit: bool,
 }
 
-/// A hold that this or another process reserved, and then [kept](super::Hold::keep). **Dropping it leaves the hold
-/// open.**
+/// A hold that this or another process reserved, and then [kept](super::Hold::keep). **Dropping this value leaves
+/// the hold open.**
 ///
 /// Any number of processes can resume the same hold, but only the first one can end it. For all others,
 /// [`settle`](Self::settle) and [`release`](Self::release) fail, and record nothing.

@@ -297,7 +297,7 @@ fn deep_trees_are_cut() {
         assert_eq!((&found["total"]["executions"], &found["total"]["left_out"]), (&json!(51), &json!(1)));
         let table = tree(&place, "00000000-0001", "200");
         let sums = "executions: 51\ntotal usd: ≥0.5100\ntotal ms: ≥76.5k\n\
-                    left out as too deep, without counting the executions below them: 1\n";
+                    executions that are too deep to be shown, without counting the executions below them: 1\n";
         assert!(table.ends_with(sums), "{table}");
         assert_eq!(json_tree(&place, id(20))["total"]["executions"], json!(41));
     }

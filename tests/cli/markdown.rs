@@ -75,7 +75,7 @@ fn a_gate_displays_hostile_names_literally() {
 fn the_costs_count_what_is_unknown_at_each_sum() {
     let place = Place::new();
     let by_model = "\
-### Cost: 0.0945 USD for 4 executions, and unknown for 2 of them
+### Cost: 0.0945 USD for 4 executions, without the unknown cost of 2 of them
 
 Without a model, and so without a cost: 1 execution.
 
@@ -101,7 +101,7 @@ In parentheses: the number of executions with an unknown part, which is not in t
     assert_eq!(
         by_day,
         "\
-### Cost: ≥0.5945 USD for 5 executions, and unknown for 2 of them
+### Cost: ≥0.5945 USD for 5 executions, without the unknown cost of 2 of them
 
 Without a model, and so without a cost: 1 execution.
 

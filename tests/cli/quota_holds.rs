@@ -187,7 +187,8 @@ fn a_hold_whose_limit_was_removed_or_changed_is_listed() {
     let ids: Vec<_> = listed(&place, "tools").iter().map(|hold| hold["id"].clone()).collect();
     assert_eq!(ids, [json!(1)]);
     let table = run(&place, "quota holds").answer(0);
-    let note = "the limit of hold 1 was removed or changed: tools has no limit in calls, so only its expiry ends it\n";
+    let note = "the limit of hold 1 was removed or changed: tools has no limit in calls, so the hold ends only when it \
+                expires\n";
     assert!(table.contains(note) && !table.contains("quota release ID"), "{table}");
     // A name without a limit and without a hold is an error, in any unit.
     let complaint = run(&place, "quota holds nobody").complaint(2);

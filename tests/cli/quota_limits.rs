@@ -57,7 +57,7 @@ fn set_stores_a_limit_that_every_command_reads() {
         [json!(20.5), json!("Europe/Zurich"), json!(true), json!(80)]
     );
     let table = run(&place, "quota").answer(0);
-    assert!(table.ends_with("\nlimit of anthropic: enforced, asks from 80 %\n"), "{table}");
+    assert!(table.ends_with("\nlimit of anthropic: enforced; the hook asks from 80 % on\n"), "{table}");
     let free = run(&place, "quota openai-free --json").json();
     assert_eq!((&free["enforced"], &free["warn"]), (&json!(false), &json!(null)));
     assert_eq!(place.files(), [place.path("logs/limits.json")]);
@@ -141,7 +141,7 @@ fn a_change_of_one_property_keeps_the_others() {
     let new_limit = "expected --limit, --unit and --per for a new limit";
     refused("b", &format!("found no --limit; {new_limit}"));
     refused("b --limit 1 --unit usd", &format!("found no --per; {new_limit}"));
-    let amount = "found another --unit without --limit; expected the amount in the new unit too";
+    let amount = "found a new --unit without --limit; expected --limit too, with the amount in the new unit";
     refused("anthropic --unit tokens", amount);
 }
 

@@ -315,7 +315,7 @@ fn anything_else_in_the_place_of_the_archive_is_refused() {
     let lawless = place.path("lawless");
     fs::create_dir(&lawless).unwrap();
     fs::set_permissions(&lawless, fs::Permissions::from_mode(0o777)).unwrap();
-    assert!(refused(&lawless).starts_with("every user may replace the files in this directory"));
+    assert!(refused(&lawless).starts_with("found a directory in which every user may replace files"));
 
     ledger.archive_segments(1, place.archive()).unwrap();
     fs::write(place.archived(), "").unwrap();

@@ -158,8 +158,8 @@ fn row_18_world_writable_directory() {
         assert_eq!(error.kind(), ErrorKind::Unsuitable);
         place.text(&error)
     };
-    let why = "every user may replace the files in this directory; choose a directory within it, or remove that \
-               permission (chmod o-w)";
+    let why = "found a directory in which every user may replace files; expected one that other users may not write to. \
+               Choose a directory within it, or remove that permission (chmod o-w)";
     assert_eq!(refused(&open.join("m.jsonl")), format!("cannot open the ledger: /open: {why}"));
     let link = place.directory.path().join("link");
     std::os::unix::fs::symlink("open", &link).unwrap();

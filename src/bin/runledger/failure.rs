@@ -51,7 +51,7 @@ pub(crate) enum Failure {
     Limit { api: String, why: String },
     #[error("cannot remove the limit of {api:?}: {}: found no such limit; expected one that `runledger quota set` stored", path.display())]
     NoLimit { api: String, path: PathBuf },
-    #[error("cannot change the limits: {}: another process held the lock at every attempt for {deadline_ms} ms", path.display())]
+    #[error("cannot change the limits: {}: another process held the lock at every attempt within {deadline_ms} ms", path.display())]
     LimitsLocked { path: PathBuf, deadline_ms: u128 },
     #[error("cannot read the amount {found:?}: expected `unknown` or {expected}")]
     Amount { found: String, expected: &'static str },

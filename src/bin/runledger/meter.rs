@@ -57,7 +57,7 @@ pub(crate) type FillCosts<'a> = &'a dyn Fn(&mut ExecutionMetrics);
 /// What [`measure`] has not read yet, and what it could not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Left {
-    /// The largest number of bytes that remain to be read with the next call.
+    /// The number of bytes that are left for the next call. If this number differs between the APIs, the largest one.
     pub(crate) bytes: u64,
     /// True if the file was counted from its start, and the time of its creation is unknown. The calls that a forked
     /// session copied from another session may then count twice.

@@ -11,14 +11,15 @@
 //! protects the order of the lines. Hashes are computed from bytes, so no canonical form of JSON is needed.
 //!
 //! A text can be taken out of a line that was already written. Such a redacted line keeps its number and its hashes, so
-//! that the chain and all stored copies of its hash still fit. A fourth key follows them:
+//! the chain and all stored copies of the line's hash still match. A fourth key follows them:
 //!
 //! ```text
 //! {…changed payload…,"seq":42,"prev":"<64 hex>","hash":"<64 hex>","redacted":"<64 hex>"}\n
 //! ```
 //!
 //! `redacted` is the SHA-256 of the line's own bytes before `,"redacted":"`. It shows whether the line is damaged. It
-//! does not show who changed the line: for that, a later line of the chain has to state this value.
+//! does not show who changed the line. For this, a later line of the chain must state the value, and who changed the
+//! line.
 
 use crate::digest::{self, Hex};
 use crate::error::{Error, ErrorKind, Result};
@@ -134,7 +135,7 @@ pub(crate) fn seal_from(start: usize, previous: &Link, out: &mut Vec<u8>) -> Lin
 
 /// Returns `line`, which ends with `trailer` and has no line feed, with another payload. The line gets the form of a
 /// redacted line, and is never shorter than before: if necessary, blanks come before the trailer. Also returns the
-/// hash that states how the line is now.
+/// value of `redacted`, the hash of the new line.
 pub(crate) fn redact(payload: &[u8], trailer: &Trailer, line: &[u8]) -> (Vec<u8>, Hex) {
     let mut out = payload.strip_suffix(b"}").unwrap_or(payload).to_vec();
     let chained = line.len() - trailer.payload_end - trailer.redacted.map_or(0, |_| REDACTED_BYTES) - END.len();

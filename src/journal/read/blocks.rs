@@ -175,9 +175,9 @@ impl<'j> Blocks<'j> {
         Self::after(storage, layout, Cursor::START, block_bytes)
     }
 
-    /// Returns the blocks after `cursor`. If the segment that the cursor names is shorter than the cursor's offset, the
-    /// blocks include that whole segment. They also do if the cursor is in the middle of a line, because earlier lines of
-    /// the segment have become longer.
+    /// Returns the blocks after `cursor`. The blocks include the whole segment that the cursor names if this segment is
+    /// shorter than the cursor's offset, or if the cursor is in the middle of a line. The cursor is in the middle of a
+    /// line if earlier lines of the segment have become longer.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined, or if the journal has neither

@@ -261,9 +261,9 @@ impl Lines {
         let Stat { len, id, .. } = file.stat().map_err(|source| Error::io("examine a segment", &path, source))?;
         let begins = |offset| begins_line(&*file, offset, len).map_err(|e| Error::io("read a segment", &path, e));
         if segment != self.cursor.segment || self.cursor.offset > len || !begins(self.cursor.offset)? {
-            // The cursor is in an earlier segment, the segment lost its unsynced end after the cursor was made, or lines
-            // of the segment have become longer because a text was taken out of them. Read the segment from its start.
-            // The lines that were read are skipped by their numbers.
+            // Read the segment from its start, for one of three reasons: the cursor is in an earlier segment; the
+            // segment lost its unsynced end after the cursor was made; or a line became longer when it was redacted.
+            // Lines that were read before are skipped by their numbers.
             self.move_to(segment);
         }
         let splitter = Splitter::new(file, self.cursor.offset);

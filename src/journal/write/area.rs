@@ -130,8 +130,8 @@ impl Area {
         Ok(())
     }
 
-    /// Overwrites the content with NULs, and syncs the area. Its header must be durable, and its base must be the end of
-    /// the segment.
+    /// Overwrites the content with NULs, and syncs the area. Its header must be durable, and its base must be the end
+    /// of the segment.
     pub(super) fn clear(&self) -> io::Result<()> {
         let page = [0; HEADER_BYTES as usize];
         for at in (HEADER_BYTES..HEADER_BYTES + AREA_BYTES).step_by(page.len()) {

@@ -114,8 +114,8 @@ pub(crate) fn check_directories(storage: &dyn Storage, layout: &Layout) -> Resul
         let stat = stat.map_err(|source| Error::io("examine the ledger's directory", directory, source))?;
         if stat.is_some_and(|stat| stat.lawless) {
             return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(directory).detail(
-                "every user may replace the files in this directory; \
-                 choose a directory within it, or remove that permission (chmod o-w)",
+                "found a directory in which every user may replace files; expected one that other users may not write to. \
+                 Choose a directory within it, or remove that permission (chmod o-w)",
             ));
         }
     }

@@ -8,8 +8,8 @@ use super::state::Tail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::event::Event;
 
-/// How often the active segment is sealed. After a failed sync, the next active segment begins with copies of lines, and
-/// has to be sealed too.
+/// The maximum number of times that the active segment is sealed. After a failed sync, the next active segment begins
+/// with copies of lines, and has to be sealed too.
 const SEALS_MAX: usize = 4;
 
 /// A journal whose lock is held, so that its sealed segments can be changed.
@@ -49,7 +49,8 @@ impl<'t> Rewriting<'t> {
     /// [`ErrorKind::Io`] if the area cannot be overwritten.
     pub(crate) fn clear_area(&mut self) -> Result<()> {
         self.tail.rebase(0)?;
-        // The header must be durable first. An area whose header names an earlier base must not lack lines.
+        // Sync the new header first. Otherwise a power cut could leave the old header, with an earlier base, in an area
+        // that no longer has the lines after that base.
         let cleared = self.tail.area.as_ref().map_or(Ok(()), |area| area.file.sync().and_then(|()| area.clear()));
         cleared.map_err(|source| {
             self.tail.needs_recovery = true;

@@ -302,7 +302,7 @@ impl Tail {
 
     /// Returns true if [`close`](Self::close) may move the base to the end of the segment. The segment must have bytes
     /// after the base. If the commit area has room for all of these bytes, it must have the same bytes as the segment.
-    /// If they differ, recovery needs the area to repair the segment, so the base must not move.
+    /// If the bytes differ, recovery needs the area to repair the segment, so the base must not move.
     fn matches_area(&mut self) -> Result<bool> {
         if !self.active_is_still_there()? || !self.refresh_area()? {
             return Ok(false);

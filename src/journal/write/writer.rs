@@ -87,9 +87,9 @@ impl Writer {
         Ok(Appended { seq: written.seq(place), durability: self.durability })
     }
 
-    /// Appends each payload whose key no line has yet. A payload is also appended if its key
-    /// [replaces](super::keys::Key::replaces) the last line with this key, or if it has no key. Returns the result for
-    /// each payload, in the same order.
+    /// Appends each payload that has no key, or whose key no line has yet. Also appends a payload whose key
+    /// [replaces](super::keys::Key::replaces) the last line with this key. Returns the result for each payload, in the
+    /// same order.
     pub(crate) fn append_new(
         &self,
         payloads: &[(&[u8], Option<Key>)],

@@ -115,7 +115,7 @@ impl Account {
         }
     }
 
-    /// Makes the account count the frame from this line on.
+    /// Makes the account count the frame, beginning with the line that names it.
     fn name(&mut self, frame: Frame) {
         match frame {
             Frame::Always(..) => {}

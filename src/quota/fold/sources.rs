@@ -3,9 +3,9 @@
 //! A source is a file that grows, such as the file of a session. Each of its bytes counts once.
 //!
 //! An account remembers at most [`SOURCES_MAX`] sources. It forgets a source only when a new one is added. Nothing of a
-//! forgotten source can count twice, because the account remembers the time of the latest line of any forgotten source.
-//! From a source that it does not know, the account counts only uses after that time. It ignores earlier uses, even
-//! uses that it has never counted.
+//! forgotten source can count twice, because the account remembers the time of the latest line among all lines of
+//! forgotten sources. From a source that it does not know, the account counts only uses after that time. It ignores
+//! earlier uses, even uses that it has never counted.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,8 @@ const SKEW_MS: u64 = 10 * 60 * 1000;
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::quota) struct Sources {
     known: HashMap<String, Source>,
-    /// The time of the latest line of any forgotten source, plus [`SKEW_MS`], or `None` if no source was forgotten.
+    /// The time of the latest line among all lines of forgotten sources, plus [`SKEW_MS`]. `None` if no source was
+    /// forgotten.
     forgotten: Option<Timestamp>,
 }
 

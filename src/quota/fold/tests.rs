@@ -158,7 +158,7 @@ fn settling_and_releasing_free_the_unused_amount() {
     assert_eq!(lines.sums(at), (5, 0, 5));
     assert_eq!(lines.hold(at, 5), Some(5));
     lines.settle(5, at, at, 8);
-    assert_eq!(lines.sums(at), (13, 0, 0), "more was used than was held, and it shows");
+    assert_eq!(lines.sums(at), (13, 0, 0), "more was used than was held, and all of it counts");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use crate::error::{Error, Skipped};
 
 /// The largest number of windows that are kept. The window whose report is the oldest is forgotten first.
 const WINDOWS_MAX: usize = 32;
-/// An unchanged report is stored again only after this time. So the known report can look older than it is, but by at
-/// most this time.
+/// An unchanged report is stored again only after this time. So the latest unchanged report can be later than the known
+/// report, but by at most this time.
 const REPEAT_MS: u64 = 30 * 60 * 1_000;
 /// For this time, a known report is trusted more than a report that has a lower use and no time of its own.
 const TRUSTED_MS: u64 = 60 * 60 * 1_000;

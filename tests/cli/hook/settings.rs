@@ -223,6 +223,9 @@ fn uninstall_removes_the_hook_even_if_the_limits_cannot_be_read() {
     call(&place, "install claude-code").answer(0);
     fs::write(place.path("logs/limits.json"), "[{").unwrap();
     let said = call(&place, "uninstall claude-code").answer(0);
-    assert!(said.contains("\nnote: it is unknown which limits stay: cannot read a table of limits: "), "{said}");
+    assert!(
+        said.contains("\nnote: it is unknown which limits the hook enforced: cannot read a table of limits: "),
+        "{said}"
+    );
     assert_eq!(settings(&place), json!({}));
 }

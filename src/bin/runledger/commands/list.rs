@@ -39,7 +39,7 @@ use crate::term::{Column, Table, audience, output};
 ///
 /// An execution is listed if it matches all options. --min-cost leaves out executions of unknown cost. A note on stderr
 /// says how many of them were recorded since the first execution of the list. An execution that has ended and used no
-/// model has no cost. It is left out too, but the note does not count it.
+/// model has no cost. Such an execution is left out too, but the note does not count it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: list the last failures of one skill
   runledger list --skill blog-publish --status failed --limit 5

@@ -39,8 +39,8 @@ use crate::term::{Column, Table, cell, output, short};
 ///
 /// A quality control is an execution that checks an artifact. In the table of models, an execution that made an
 /// artifact, did not fail and recorded no outcome gets the outcome of the control of its artifact. The record of a
-/// control can name the judged model without a call of it. The outcome then counts for that model. A control that
-/// records no outcome is counted as unknown.
+/// control can name the model that made the artifact, although the control did not call this model. The outcome then
+/// counts for the named model. A control that records no outcome is counted as unknown.
 ///
 /// A type of shot has a high risk if its regenerations per shot are more than 1.5 times those of all shots. It also has
 /// a high risk if its failure rate is more than 1.5 times that of all shots. Each of these two comparisons needs at

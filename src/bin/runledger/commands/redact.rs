@@ -18,26 +18,29 @@ const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 /// Take a text out of stored lines, in a ledger that still verifies
 ///
 /// Replaces each text at the field, in all lines of the execution, by a marker such as `[redacted:by-hand:2bb8]`. The
-/// four digits are the beginning of the text's SHA-256. With --text, replaces only that part of the texts. Lines in
-/// archives that the ledger knows are changed too.
+/// four digits are the beginning of the text's SHA-256. With --text, replaces only that part of the texts. The lines of
+/// the execution in the archives that the ledger knows are changed too.
 ///
 /// A new line of the ledger states which lines were changed, by whom and why. `runledger verify` accepts the changed
-/// lines because of this statement, and lists them as `redacted`. Stored heads still fit. After a crash, each line is
-/// either old or new. `verify` then says that a text still has to be taken out; repeat the command to complete it.
+/// lines because of this statement, and lists them as `redacted`. A head that was stored earlier still fits the ledger.
+/// If the command is killed, each line has either its old or its new text. `verify` then says that a text still has to
+/// be taken out. Repeat the command to complete the redaction.
 ///
 /// The command also overwrites the text in the internal files of the ledger, and searches these files for it. It lists
-/// what still has the text, or may have it, such as lines of other executions, backups and exports. A secret that was
-/// recorded may have been read: replace it where it is used, too. The page `security` of the documentation says what a
-/// redaction proves, and what the file system and the disk may keep.
+/// what still has the text, or may have it, such as lines of other executions, backups and exports. Somebody may have
+/// read a recorded secret, so also change the secret itself, such as the password of an account. The page `security` of
+/// the documentation says what a redaction proves, and what the file system and the disk may keep.
 ///
-/// A field is a path of keys with dots between them, as in the JSON of `runledger show`: `error_reason`, `tags.customer`,
-/// `trace.steps.0.name`. A number counts the entries of a list from 0, and `*` matches any key or number. A path
-/// addresses all texts at it and below it: `trace` every text of the trace, and `*` with --text every text of the record.
-/// Numbers, times, the id of the execution and the words of the format, such as the status, cannot be replaced.
+/// A field is a path of keys with dots between them, as in the JSON of `runledger show`: `error_reason`,
+/// `tags.customer`, `trace.steps.0.name`. A number counts the entries of a list from 0, and `*` matches any key or
+/// number. A path addresses all texts at it and below it, so `trace` addresses every text of the trace. With --text,
+/// `*` addresses every text of the record. Numbers, times, the id of the execution and the words of the format, such as
+/// the status, cannot be replaced.
 ///
-/// If the active segment has the text, it is sealed first, so the ledger's file begins again. The ledger is locked while
-/// its segments are copied. Other processes wait, or spill their records and append them later. An execution that is in flight has to end first. Exits with 1 if
-/// no execution has the id.
+/// If the active segment has the text, this segment is sealed first, and a new file becomes the active segment. The
+/// ledger is locked while its segments are copied. Other processes wait, or spill their records and append them later.
+/// The text of an execution in flight can be taken out only after the execution has ended. Exits with 1 if no execution
+/// has the id.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: take a password out without writing it on the command line
   runledger redact 019c5d2a-6b00 --field error_reason --text - --by ann \\

@@ -19,8 +19,8 @@ use crate::term::{cell, output, printable};
 /// ledger when the head was printed. The ledger is not changed. Exits with 0 if the ledger is intact, and with 1 if
 /// there is a fault.
 ///
-/// A line from which `runledger redact` took a text out is listed as `redacted`, with the line that states this. It is
-/// not a fault. The same change without such a statement is a fault.
+/// A line from which `runledger redact` took a text out is listed as `redacted`, with the number of the line that
+/// states the redaction. A redacted line is not a fault. The same change without such a statement is a fault.
 ///
 /// If several lines have the same execution_id, every command counts only the last one. The lines of such an execution
 /// are listed as `repeated`. They are not a fault.

@@ -109,7 +109,9 @@ impl Drop for New {
 fn open(path: &Path) -> io::Result<Box<dyn StorageFile>> {
     loop {
         if Disk.stat(path)?.is_some_and(|found| found.file_type != FileType::File) {
-            return Err(io::Error::other("found no regular file; expected a regular file, or nothing. Remove it"));
+            return Err(io::Error::other(
+                "found something that is not a regular file; expected a regular file. Remove it",
+            ));
         }
         match Disk.open(path, Access::Append) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -155,7 +157,7 @@ mod tests {
         let held = New::lock(&path, Duration::ZERO).unwrap();
         let Err(failure) = New::lock(&path, Duration::from_millis(20)) else { panic!("locked twice") };
         let at = path.with_file_name("limits.json.new");
-        let why = "another process held the lock at every attempt for 20 ms";
+        let why = "another process held the lock at every attempt within 20 ms";
         assert_eq!(text(&failure), format!("cannot change the limits: {}: {why}", at.display()));
         drop(held);
         New::lock(&path, Duration::ZERO).unwrap().discard().unwrap();
@@ -171,7 +173,7 @@ mod tests {
         for content in [None, Some("kept")] {
             content.into_iter().for_each(|content| std::fs::write(&target, content).unwrap());
             let failure = change(&path, |_| Ok((Some("[]".to_owned()), ()))).unwrap_err();
-            let why = "limits.json.new: found no regular file; expected a regular file, or nothing. Remove it";
+            let why = "limits.json.new: found something that is not a regular file; expected a regular file. Remove it";
             assert!(text(&failure).ends_with(why), "{failure}");
             assert_eq!(read(&target).unwrap().as_deref(), content);
             assert!(!path.exists());

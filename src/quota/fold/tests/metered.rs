@@ -33,7 +33,7 @@ fn each_byte_of_a_source_counts_once() {
     lines.meter(at, "s", 0, 20, vec![used(at, 7)]);
     assert_eq!((lines.sums(at).0, lines.source("s")), (3, Some((10, "state 10"))));
     lines.meter(at, "s", 20, 30, vec![used(at, 5)]);
-    assert_eq!(lines.sums(at).0, 3, "the bytes before were not counted");
+    assert_eq!(lines.sums(at).0, 3, "bytes 10 to 19 were not counted yet");
     lines.meter(at, "s", 10, 20, vec![used(at, 4)]);
     lines.meter(at, "s", 20, 20, vec![used(at, 4)]);
     lines.meter(at, "t", 0, 5, vec![used(at, 1), Use { at, amount: 2, unknown: 2, assumed: 1 }]);

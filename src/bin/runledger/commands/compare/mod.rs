@@ -31,7 +31,7 @@ use answer::{Answer, NotJudged};
 /// The verdict is `better` or `worse` if the change is both large enough and statistically significant:
 ///
 /// - A change is large enough if it is more than 2 % of the baseline. For success, it is large enough if the success
-///   rate changed by 0.5 percentage points, or the failure rate by half.
+///   rate changed by 0.5 percentage points, or if the failure rate changed by half.
 ///
 /// - A change is significant if p ≤ 0.01. p is adjusted by Holm's method for all tests of the comparison.
 ///
@@ -62,8 +62,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "METRICS", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = METRICS)]
     require: Vec<String>,
-    /// The number of values that the baseline and the recent executions need for the verdict `no change shown`. The
-    /// smallest allowed number is 5. A lower number judges more metrics, but on less evidence
+    /// The number of values that the baseline and the recent executions each need for the verdict `no change shown`.
+    /// The smallest allowed number is 5. A lower number judges more metrics, but on less evidence
     #[arg(long, value_name = "N", default_value_t = Comparison::SAMPLES_MIN, allow_negative_numbers = true)]
     #[arg(value_parser = whole::<u64>(Comparison::SAMPLES_TESTED_MIN, u64::MAX))]
     min_samples: u64,

@@ -29,7 +29,7 @@ use crate::term::{Column, Table, cell, output, short};
 /// - `act. only`: the number of executions that have a cost but no estimate.
 ///
 /// Each table of sums is followed by a table of the executions that exceeded their estimates most. This table has one
-/// execution for each row of the sums. A row is left out if all of its executions stayed within their estimates.
+/// execution for each row of the sums, unless all executions of that row stayed within their estimates.
 ///
 /// An execution that used several models is counted under the model `-`, because its estimate is for all of these
 /// models together. An execution whose model is unknown is also counted under `-`.

@@ -103,7 +103,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 /// Explains the execution whose id begins with the argument. `unknown` is the error that the argument is not a model.
-/// It is returned if the argument is too short to be surely meant as an id, and there is no such execution.
+/// An argument of less than 8 digits may be meant as a model. So if no execution has such an id, this error is
+/// returned.
 fn explain_id(
     id: &IdPrefix,
     args: &Args,

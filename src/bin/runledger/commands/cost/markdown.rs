@@ -73,7 +73,7 @@ fn heading(totals: &Sum) -> String {
         (None, _) => format!("Cost: unknown for {executions}"),
         (Some(cost), 0) => format!("Cost: {} USD for {executions}", usd(cost, totals)),
         (Some(cost), unpriced) => {
-            format!("Cost: {} USD for {executions}, and unknown for {unpriced} of them", usd(cost, totals))
+            format!("Cost: {} USD for {executions}, without the unknown cost of {unpriced} of them", usd(cost, totals))
         }
     }
 }

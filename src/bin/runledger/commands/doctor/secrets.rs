@@ -13,7 +13,7 @@ use crate::global::Global;
 use crate::redaction::redactor;
 use crate::term::{output, printable};
 
-/// The keys whose values are ids or hashes, which are not searched.
+/// The keys whose values are not searched, because they are ids or hashes.
 const NOT_SEARCHED: [&str; 8] =
     ["execution_id", "input_hash", "output_hash", "prev", "hash", "trace_id", "span_id", "parent_execution_id"];
 
@@ -41,7 +41,7 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     Ok(if any { ExitCode::No } else { ExitCode::Yes })
 }
 
-/// Searches the lines of one journal and of its archives. Returns true if it has secrets.
+/// Searches the lines of one journal and of its archives. Returns true if one of these lines has a secret.
 fn search(path: &Path, global: &Global, out: &mut impl Write) -> Result<bool, Failure> {
     let file = path.display().to_string();
     let mut lines = Lines { file: &file, line: Vec::new(), json: global.json, out, any: false };
@@ -156,7 +156,7 @@ fn rules(name: &str, text: &str) -> Vec<String> {
     if !found.is_empty() {
         return found;
     }
-    // The name says that the whole value is a secret. The marker has the rule.
+    // If the key says that the whole value is a secret, a marker with the name of the rule replaces the value.
     let redacted = redactor().redact_value(name, text);
     let rule = || Some(redacted.text.strip_prefix("[redacted:")?.split(':').next()?.to_owned());
     if redacted.count > 0 { rule().into_iter().collect() } else { Vec::new() }

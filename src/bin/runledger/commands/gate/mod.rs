@@ -61,8 +61,8 @@ use reason::text;
 /// leave no trace in the ledger, so only --expect can find that it is missing. Without --expect, a run with at least
 /// one execution can pass, and the output says that missing executions were not judged.
 ///
-/// If a hook of a coding agent recorded the run and none of its executions has a cost, the output says that its costs
-/// are unknown and were not judged.
+/// If a hook of a coding agent recorded the run and none of its executions has a cost, the output says that the costs
+/// of the run are unknown and were not judged.
 ///
 /// The file of --expect is a JSON array. Each entry describes executions that the run must have. An entry needs a
 /// skill, and can have a kind, a scene_id, a shot_id, and a count [default: 1]:

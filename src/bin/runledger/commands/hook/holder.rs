@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::process;
 use crate::global::Global;
 
-/// The hook that reserved a hold, and the call of a tool for which it did. The text is stored with the hold.
+/// The hook that reserved a hold, and the call of a tool for which the hook reserved it. This value is stored with the
+/// hold as a text.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Holder {
     /// The execution of the call.

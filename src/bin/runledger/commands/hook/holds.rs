@@ -74,8 +74,12 @@ pub(super) fn end_of_the_dead(limits: &EnforcedLimits<'_>, global: &Global) -> R
     Ok(has_ended)
 }
 
-/// Ends the holds whose hook was killed before it could store their ids in the record of the call, or after it recorded
-/// the end of the call and before it ended the holds. Returns true if there was such a hold.
+/// Ends the holds whose hook was killed at one of these moments:
+///
+/// - before it could store the ids of the holds in the record of the call
+/// - after it recorded the end of the call, and before it ended the holds
+///
+/// Returns true if there was such a hold.
 fn end_of_killed_hooks(limits: &EnforcedLimits<'_>, ledger: &Ledger, global: &Global) -> Result<bool, Error> {
     let now = clock::now();
     let mut has_ended = false;
@@ -87,8 +91,8 @@ fn end_of_killed_hooks(limits: &EnforcedLimits<'_>, ledger: &Ledger, global: &Gl
         if !is_dead {
             continue;
         }
-        // The hook has died, so it cannot store the id in a record any more. Only now does the record tell whether it
-        // did.
+        // The hook has died, so it cannot store the id in the record of the call any more. So if the record that is
+        // read now lacks the id, no record will ever name the hold.
         let id = hold.id.to_string();
         let was_made = match ledger.resume(execution) {
             Ok(mut begun) => {

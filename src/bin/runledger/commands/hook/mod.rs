@@ -59,8 +59,8 @@ const EVENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The command enforces the limits that `runledger quota set --enforce` stored. Before each call of a tool, it reads
 /// from the session's transcript what the session has used so far. It also reserves one call until the tool ends. If a
 /// limit is used up, the tool is denied, with the reason and the time of the reset. If a limit has reached the
-/// percentage of --warn, Claude Code asks its user, and Codex shows a message. The same happens if the session uses a
-/// model without a price, whose calls use up nothing of a limit in dollars.
+/// percentage of --warn, Claude Code asks its user, and Codex shows a message. Both agents do the same if the session
+/// uses a model without a price, whose calls use up nothing of a limit in dollars.
 ///
 /// The command does not fail: it exits with 0, even if the event cannot be recorded. Stderr then says why. The command
 /// waits at most a second for the ledger's lock. If the lock is still taken, the command stores the record next to the

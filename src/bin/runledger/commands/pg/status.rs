@@ -25,8 +25,8 @@ use crate::term::{cell, output, printable};
 ///
 /// - behind: how many lines of the ledger the database does not have.
 ///
-/// - other: another ledger that was shipped to the database, the last copied line of that ledger, and when it was
-///   copied.
+/// - other: the id of another ledger that was shipped to the database, the number of its last copied line, and the time
+///   of that copy.
 ///
 /// With --json, `ledgers` lists all ledgers that were shipped, including this one.
 ///

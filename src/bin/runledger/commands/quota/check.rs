@@ -18,10 +18,10 @@ use crate::term::{output, printable};
 /// Check whether anything is left of a quota
 ///
 /// Prints how much was used, how much is left, and when the next period begins. Nothing is reserved, so another process
-/// can use the amount at any time. `reserve` checks and reserves at once.
+/// can use the amount at any time. `reserve` checks and reserves in one step.
 ///
 /// Exits with 0 if anything is left, and with 1 otherwise. With --amount, exits with 0 only if at least this amount is
-/// left. With --json, the key `available` says the same.
+/// left. With --json, the key `available` is true if the exit code is 0.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: check whether 10 calls are left
   runledger quota check github-rest --amount 10")]

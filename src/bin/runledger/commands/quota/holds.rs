@@ -18,8 +18,8 @@ use crate::term::{Column, Table, cell, minutes, output, printable, short};
 /// List the holds that are open
 ///
 /// A hold is an amount that is reserved for a call. It counts against the quota until it is settled or released, or
-/// until it expires. For each call of a tool, the hook of an agent reserves one hold against each enforced limit, and
-/// ends the holds with the call. If the agent has died, `runledger quota release ID` ends the hold.
+/// until it expires. For each call of a tool, the hook of an agent reserves one hold against each enforced limit. When
+/// the call ends, the hook ends these holds. If the agent has died, `runledger quota release ID` ends the hold.
 ///
 /// With --json, each line is one hold: {"kind": "hold", "id": …, "api_name": …, "amount": …, "unit": …, "held_at": …,
 /// "age_ms": …, "expires_at": …, "has_limit": …}. The amount is null, and `?` in the table, if it is unknown before the
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     table.write(out)?;
     for hold in holds.iter().filter(|hold| !hold.has_limit) {
         let (id, unit, api) = (hold.id, hold.unit, printable(&hold.api));
-        let why = format!("{api} has no limit in {unit}, so only its expiry ends it");
+        let why = format!("{api} has no limit in {unit}, so the hold ends only when it expires");
         writeln!(out, "the limit of hold {id} was removed or changed: {why}")?;
     }
     if holds.iter().any(|hold| hold.has_limit) {

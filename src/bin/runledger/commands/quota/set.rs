@@ -20,14 +20,14 @@ use crate::zone::Zone;
 /// Store a limit in `limits.json` next to the ledger
 ///
 /// The stored limit overrides the bundled limit of the same API. Each command that uses limits reads the file. If the
-/// file has a limit for the API, the new limit keeps everything that is not given. A new limit needs --limit, --unit
-/// and
-/// --per. All other limits in the file keep their text and their order. Setting the same limit again changes nothing.
+/// file has a limit for the API, the new limit keeps the old value of each option that is not given. Otherwise,
+/// --limit, --unit and --per are required. All other limits in the file keep their text and their order. Setting the
+/// same limit again changes nothing.
 ///
 /// A limit counts what is used from now on, as reported by `quota consume`, `quota settle` and the hook. It does not
 /// count the executions in the ledger. The hook counts sessions only for limits that are enforced. If a limit becomes
-/// enforced while a session runs, the hook counts this session from its start. It never counts the sessions that have
-/// ended before.
+/// enforced while a session runs, the hook counts this session from its start. It never counts a session that had ended
+/// before the limit became enforced.
 ///
 /// The file has the format of `runledger quota --limits`. If it is not a valid table of limits, the command fails and
 /// changes nothing.
@@ -69,9 +69,10 @@ pub(super) struct Args {
     /// Stop enforcing the limit
     #[arg(long, conflicts_with_all = ["enforce", "warn"])]
     no_enforce: bool,
-    /// What happens to a call whose amount is unknown before the call. `deny` denies it, `allow` allows it while any of
-    /// the quota remains, and AMOUNT is assumed for it [default: deny, or allow with --enforce]. With `allow`, a model
-    /// without a price uses up nothing; assume an amount if a limit must stop such a model
+    /// What happens to a call whose amount is unknown before the call. `deny` denies the call. `allow` allows the call
+    /// while any of the quota remains. If an AMOUNT is given, the call counts as this amount [default: deny, or allow
+    /// with --enforce]. With `allow`, a model without a price uses up nothing; assume an amount if a limit must stop
+    /// such a model
     #[arg(long, value_name = "deny|allow|AMOUNT", allow_negative_numbers = true)]
     unknown: Option<String>,
     /// Where the limit comes from [default: `runledger quota set`]
@@ -161,7 +162,8 @@ pub(super) fn run(
 }
 
 impl Args {
-    /// Fails with the reason if an option is missing whose value no existing limit has.
+    /// Fails with the reason if a required option is missing. An option is not required if an existing limit has its
+    /// value.
     fn check(&self, kept: &Kept) -> Result<(), String> {
         let options = [
             ("--limit", self.limit.is_some() || kept.limit.is_some()),
@@ -173,7 +175,9 @@ impl Args {
         }
         let changes_unit = self.unit.is_some() && kept.unit.is_some() && self.unit != kept.unit;
         if changes_unit && self.limit.is_none() {
-            return Err("found another --unit without --limit; expected the amount in the new unit too".to_owned());
+            return Err(
+                "found a new --unit without --limit; expected --limit too, with the amount in the new unit".to_owned()
+            );
         }
         Ok(())
     }

@@ -66,7 +66,7 @@ fn is_own(limit: &Limit) -> bool {
 /// asks a person.
 fn write_enforcement(limit: &Limit, out: &mut impl Write) -> Result<(), Failure> {
     if limit.enforce {
-        let warn = limit.warn.map_or_else(String::new, |percent| format!(", asks from {percent} %"));
+        let warn = limit.warn.map_or_else(String::new, |percent| format!("; the hook asks from {percent} % on"));
         writeln!(out, "limit of {}: enforced{warn}", printable(&limit.api))?;
     }
     Ok(())

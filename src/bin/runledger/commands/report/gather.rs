@@ -49,8 +49,8 @@ pub(super) fn gather(args: &Args, global: &Global) -> Result<LedgerReport, Failu
     if let Some(frozen) = frozen {
         report.compare(frozen.week_start, &frozen.compare(observed.take_recent()), &skills);
     }
-    // A gate verifies the ledger again. If the ledger could not be verified before, the gate would fail, so it is left
-    // out.
+    // A gate verifies the ledger again. If the ledger could not be verified before, the gate would fail, so the report
+    // has no gate.
     let is_verified = !matches!(report.integrity, Integrity::NotVerified { .. });
     if let Some(run) = latest_run(&reader)?.filter(|_| is_verified) {
         let gate = Gate::new(run).policy(policy.gate).spilled(elsewhere.records).unreadable(elsewhere.unreadable);
@@ -76,7 +76,8 @@ fn latest_run(reader: &LedgerReader) -> Result<Option<String>, Failure> {
 }
 
 /// Reads the executions of the period. Also reads the executions since `week_start`, which are compared with the
-/// baselines of that week. Returns the observations of both, and the number of lines that are not records.
+/// baselines of that week. Returns the observations of all these executions, and the number of lines that are not
+/// records.
 fn observe(args: &Args, week_start: Option<Timestamp>, global: &Global) -> Result<(Observations, u64), Failure> {
     let period = &args.period;
     let (since, until) = period.limits();

@@ -88,7 +88,7 @@ fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
 }
 
 /// Adds the records of the ledger and of its archive to `marks`. Returns true if all records were read: every segment
-/// exists, and every line is a record. Only then is it certain that a run without a recorded improvement had none.
+/// exists, and every line is a record. Otherwise, a line that was not read may record an improvement.
 fn add_records(
     marks: &mut RunMarks,
     segments: &[SealedSegment],

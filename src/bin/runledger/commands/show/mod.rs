@@ -22,8 +22,8 @@ use crate::term::{output, printable};
 /// Show the record of one execution, or its tree
 ///
 /// On a terminal, each known value is a line, and the unknown values are named below. In a pipe or a file, the record
-/// is printed as JSON; with --json, on one line. If several lines of the ledger have this id, the last one is shown.
-/// If `runledger redact` took a text out of the record, stderr says so, by whom and why.
+/// is printed as JSON; with --json, on one line. If several lines of the ledger have this id, the last one is shown. If
+/// `runledger redact` took a text out of the record, stderr says by whom and why.
 ///
 /// --tree prints a table of the execution and of all executions below it: its children, the children of its children,
 /// and so on. A child names its parent as its parent_execution_id. Executions in flight are included. `total ms` and

@@ -288,7 +288,11 @@ impl Trees {
         writeln!(out, "total usd: {cost}{}{bounds}", unknown(total.cost_unknown))?;
         writeln!(out, "total ms: {latency}{}", unknown(total.latency_unknown))?;
         if total.left_out > 0 {
-            writeln!(out, "left out as too deep, without counting the executions below them: {}", total.left_out)?;
+            writeln!(
+                out,
+                "executions that are too deep to be shown, without counting the executions below them: {}",
+                total.left_out
+            )?;
         }
         let only = self.placed.first().filter(|_| roots == 1);
         if let Some(parent) = only.and_then(|root| root.node.parent) {

@@ -32,8 +32,8 @@ use today::Today;
 /// - `session`: the cost of this session, as the agent reports it.
 ///
 /// - `today`: the known cost of the executions in the ledger that started today. `≥` means that the cost of some of
-///   them is unknown, or that this session has spent more than `runledger import` has stored of it. `import --watch`
-///   stores each turn when it ends.
+///   these executions is unknown, or that `runledger import` has not stored the whole cost of this session yet. `import
+///   --watch` stores each turn when it ends.
 ///
 /// - `left`: what remains of each limit in dollars in `limits.json`, which is next to the ledger. `≤` means that the
 ///   amount of some calls is unknown.

@@ -33,8 +33,8 @@ pub(super) struct Today {
     /// The number of executions with a cost that is a lower bound, because the agent did not write the final usage of a
     /// call.
     pub(super) lower_bounds: u64,
-    /// The part of the cost of the running session that the ledger lacks, because the session is not imported yet.
-    /// `None` if the cost of the session is unknown. `usd` does not include this part.
+    /// How much of the running session's cost the ledger lacks, because the session is not imported yet. `None` if the
+    /// cost of the session is unknown. `usd` does not include this part.
     pub(super) not_imported_usd: Option<Usd>,
     /// The number of spilled records, which are not in the ledger yet. `usd` does not include them.
     pub(super) spilled: u64,
@@ -100,12 +100,12 @@ pub(super) fn read(
         not_imported_usd: input.map_or(Ok(None), |input| not_imported(input, &reader))?,
         spilled: reader.spilled()?.records.len() as u64,
     };
-    // If nothing is known but that something was spent, 0 would be wrong.
+    // If it is known only that something was spent, 0 would be wrong.
     let usd = today.usd.filter(|usd| *usd > Usd::ZERO || !today.is_lower_bound());
     Ok(Ok(Today { usd, ..today }))
 }
 
-/// Returns the part of the cost of the session that the ledger lacks; `None` if the cost of the session is unknown.
+/// Returns how much of the session's cost the ledger lacks; `None` if the cost of the session is unknown.
 fn not_imported(input: &Input, reader: &LedgerReader) -> Result<Option<Usd>, Failure> {
     let Some(spent) = input.session_usd else { return Ok(None) };
     let mut missing = spent;
@@ -120,8 +120,9 @@ fn not_imported(input: &Input, reader: &LedgerReader) -> Result<Option<Usd>, Fai
     Ok(Some(missing.max(Usd::ZERO)))
 }
 
-/// Starts a process that extends the indexes. If another process already extends them, the new process ends at once. It
-/// gets a process group of its own, because an agent kills the group of a status line that takes too long.
+/// Starts a process that extends the indexes. If another process already extends them, the new process ends at once.
+/// The new process gets a process group of its own, because an agent kills the group of a status line that takes too
+/// long.
 fn extend_index(global: &Global) -> Result<(), Failure> {
     let failed = |source| Failure::File { operation: "extend the index", path: global.ledger.clone(), source };
     let mut command = Command::new(env::current_exe().map_err(failed)?);

@@ -48,8 +48,8 @@ use view::{COLUMNS_MIN, Look};
 ///   per hour.
 ///
 /// - The quotas that are in use, and what vendors report about subscriptions. For a budget in dollars, `at this rate`
-///   says when it will be used up, or how much of it will be used at its reset. This assumes that everything that the
-///   ledger records is paid from this budget.
+///   says when the budget will be used up, or how much of the budget will be used at the next reset. This forecast
+///   assumes that this budget pays for everything that the ledger records.
 ///
 /// - The executions in flight with their age and stage, as in `runledger open`, and the last executions.
 ///

@@ -72,7 +72,7 @@ fn escalations(
         return Ok(Vec::new());
     }
     let mut ends = Vec::new();
-    // The examinations begin at the start of the week of `since`, because a problem of this week may have been known
+    // The examinations begin at the start of the week of `since`, because a problem of that week may have been known
     // before `since`.
     let mut end = week_start(since).plus_ms(DAY_MS);
     while end < now {
@@ -81,7 +81,7 @@ fn escalations(
     }
     ends.push(now);
     let windows = ends.iter().map(|&end| {
-        // If a day is the last of its week, its end still belongs to this week.
+        // The end of the last day of a week still belongs to that week.
         let start = week_start(minus_ms(end, 1));
         Ok((Escalations::new(policy.escalation.clone(), start, Some(end))?, end))
     });

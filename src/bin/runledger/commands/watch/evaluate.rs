@@ -49,7 +49,7 @@ pub(super) struct Evaluation {
     /// The error of the last attempt to read the limits. `None` if they were read.
     unread_limits: Option<String>,
     quota: QuotaReplay,
-    /// The number of damaged lines of the quota's journal that a warning has named.
+    /// How many damaged lines of the quota's journal were reported by warnings so far.
     named: usize,
     reports: ObservedReports,
     observed: ObservedAlerts,
@@ -72,7 +72,8 @@ impl Evaluation {
             own,
             policy,
             ledger: reader.follow()?.id(),
-            // The last record is old. This does no harm, because the whole ledger is examined at the start anyway.
+            // The first look returns the last record of the ledger, although this record is not new. This does no harm,
+            // because the whole ledger is examined at the start anyway.
             appended: reader.records_from_last(1)?,
             reader,
             limits,
@@ -156,7 +157,7 @@ impl Evaluation {
         })
     }
 
-    /// Examines this week, and also the last week if it ended less than a day ago.
+    /// Examines this week, and also the previous week if that week ended less than a day ago.
     fn examine(&mut self, ledger: Uuid, found: &mut Vec<Alert>) -> Result<(), Failure> {
         let begin = Instant::now();
         let now = clock::now();

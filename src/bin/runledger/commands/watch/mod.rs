@@ -64,7 +64,7 @@ const LEDGER_PAUSE: Duration = Duration::from_millis(100);
 /// - The name of a problem, such as cost_discrepancy: `runledger escalate` finds this problem in the current week.
 ///
 /// If one use of a limit reaches several levels, one alert is sent, for the most serious one: budget_end, quota_red,
-/// budget_warning, quota_yellow. Its text also names the other level.
+/// budget_warning, quota_yellow. The text of the alert also names the other level that was reached.
 ///
 /// An alert is sent as one JSON object: to stdin of the command, or as the body of a POST request. The alert is
 /// delivered if the command exits with 0, or if the answer has a status from 200 to 299. Otherwise, another attempt
@@ -143,7 +143,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let style = global.style();
     let options = JournalOptions::new(Arc::new(clock::unix_ms)).on_warning(move |error: &Error| warn("", error, style));
     let mut journal = AlertJournal::open(&global.ledger, clock::now(), options)?;
-    // A program such as cron starts --once again and again, and would never stop trying.
+    // With --once, a failed alert is not tried again. Otherwise, a program such as cron, which starts --once again and
+    // again, would cause attempts for ever.
     if !args.once {
         journal.retry_failed(clock::now())?;
     }

@@ -24,7 +24,7 @@ pub(super) fn left_limits(removed: &BTreeSet<String>, global: &Global) -> Vec<St
         let limits = match limits::load(&global, None) {
             Ok(limits) => limits,
             Err(error) => {
-                notes.push(format!("it is unknown which limits stay: {}", failure::text(&error)));
+                notes.push(format!("it is unknown which limits the hook enforced: {}", failure::text(&error)));
                 continue;
             }
         };
@@ -50,9 +50,9 @@ fn ledger_of(command: &str) -> Option<PathBuf> {
     Some(ledger.strip_prefix(PROJECT).map_or(ledger.clone(), Path::to_owned))
 }
 
-/// Returns the ledger of the hook that is installed, if no ledger is given and the hook has another one than the
-/// default. `installed` are the commands of the installed hook. The default depends on the working directory. So
-/// without this rule, a second `install` in another directory would begin a new ledger.
+/// Returns the ledger of the hook that is installed, if no ledger is given and the hook's ledger is not the default
+/// one. `installed` are the commands of the installed hook. The default depends on the working directory. So without
+/// this rule, a second `install` in another directory would begin a new ledger.
 pub(super) fn kept_ledger(installed: &BTreeSet<String>, global: &Global) -> Option<PathBuf> {
     let ledgers: BTreeSet<_> = installed.iter().filter_map(|command| ledger_of(command)).collect();
     let kept = ledgers.first().filter(|_| ledgers.len() == 1 && global.has_default_ledger())?;

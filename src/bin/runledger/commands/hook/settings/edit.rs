@@ -43,8 +43,8 @@ pub(super) struct Edited {
 }
 
 /// Changes the settings in `text`. After the change, each event in `events` has one hook of ours, which runs `command`,
-/// and other events have none. If `events` is empty, our hooks are removed. The hooks of other programs and the
-/// formatting of the text stay as they are.
+/// and no other event has a hook of ours. If `events` is empty, our hooks are removed. The hooks of other programs and
+/// the formatting of the text stay as they are.
 ///
 /// Fails with the reason if the settings cannot be changed.
 pub(super) fn edit(text: &str, events: &[&str], command: &str) -> Result<Edited, String> {
