@@ -14,7 +14,7 @@
 //! | `correlation_id`, `session_id` | the values with the same names in `run`. A text of more than 500 characters is truncated and ends with `…`, because the size of an index entry is limited |
 //! | `agent_name` | `run.agent_name`. If this is unknown: `skill_name`, or null if `skill_name` is empty. A long text is truncated like `session_id` |
 //! | `user_prompt` | `run.description` |
-//! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the microsecond; `completed_at` is null while the execution is in flight |
+//! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the microsecond; `completed_at` is null while the execution is in progress |
 //! | `duration_ms` | `wall_clock_time_ms`. If this is unknown: the end minus the start, or null if the end is also unknown or before the start. A duration above 2⁶³ − 1 is null here and exact in `metadata` |
 //! | `status` | `success`; `error` if the execution failed, panicked or was interrupted; `cancelled`; `in_progress` if it is in flight or paused; null if the status is unknown |
 //! | `error_message` | `error_reason` |
