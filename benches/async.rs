@@ -60,7 +60,8 @@ impl Bench {
         Ledger::open(self.path(&format!("{name}.jsonl"))).unwrap()
     }
 
-    /// Overwrites and syncs as many bytes as one record has, and as a full batch of the committer has.
+    /// Measures overwriting and syncing twice: with the bytes of one record, and with those of a full batch of the
+    /// committer.
     fn floors(&self) {
         for bytes in [1024, 64 * 1024, 256 * 1024] {
             let (mut ring, bytes) = (Ring::new(&self.path("ring")), vec![b'x'; bytes]);

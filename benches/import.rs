@@ -3,7 +3,8 @@
 //! The sessions are two files of 500 MB, which repeat the sample session with other ids. The lines of the sample are
 //! short, because its texts were replaced. In the second kind of files, its texts have lengths as in real sessions.
 //!
-//! The floors read the same bytes in one thread: splitting them into lines, and also parsing each line into nothing.
+//! The floors read the same bytes in one thread. The first floor only splits the bytes into lines. The second floor
+//! also parses each line, but keeps no value.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 

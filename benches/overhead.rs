@@ -72,8 +72,8 @@ fn main() {
     fs::remove_dir_all(&directory).unwrap();
 }
 
-/// Returns the median time for the search of a usual record without a secret, and of one with a secret, which is then
-/// replaced. Both in microseconds.
+/// Returns two median times in microseconds: the time to search a usual record without a secret, and the time to search
+/// a record with a secret and to replace the secret.
 fn redaction() -> (f64, f64) {
     const RECORDS: usize = 200;
     let redactor = Redactor::new();

@@ -29,7 +29,7 @@ use runledger::{Answer, Durability, ExecutionMetrics, LedgerReader, Options, Tim
 
 const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 const RUN: u64 = 50;
-/// The tag of the last record, whose value is the number of records. Other logs do not have this tag.
+/// The name of a tag of the last record. The tag states the number of records. Other logs do not have this tag.
 const NUMBER: &str = "records_in_a_year";
 const DAY_MS: i64 = 86_400_000;
 /// The largest acceptable size of the indexes, in percent of their segments.
@@ -37,7 +37,7 @@ const BAR_PERCENT: f64 = 4.0;
 /// The largest acceptable peak of the memory, in kilobytes.
 const BAR_KILOBYTES: u64 = 32_000;
 
-/// A question, and its bars in milliseconds for up to 1,000,000 records and for more.
+/// A question, and its bars: the largest acceptable milliseconds for up to 1,000,000 records, and for more records.
 struct Question {
     what: &'static str,
     words: Vec<String>,

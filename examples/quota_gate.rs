@@ -38,8 +38,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         hold.settle(Some(1))?;
     }
 
-    // A budget in exact dollars: reserve the most that a call can cost before the call, and settle its real cost after
-    // the call. The possible cost of the second call is unknown, so the budget denies that call.
+    // A budget in exact dollars. Before a call, reserve the largest amount that it can cost. After the call, settle its
+    // real cost. The possible cost of the second call is unknown, so the budget denies that call.
     let budget = quota.budget("anthropic")?;
     if let Grant::Held(hold) = budget.reserve(Some("0.75".parse::<Usd>()?))? {
         let status = hold.settle(Some("0.546875".parse::<Usd>()?))?;

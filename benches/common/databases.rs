@@ -1,5 +1,5 @@
-//! Other databases, for comparison: a benchmark asks them the same questions. They are used only if their programs are
-//! on `PATH`.
+//! Databases for comparison: a benchmark asks them the questions that it also asks the ledger. They are used only if
+//! their programs are on `PATH`.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that fails should say where")]
 

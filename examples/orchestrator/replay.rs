@@ -37,8 +37,8 @@ pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> R
         let mut call = root.child(Skill::new(skill, "1.0.0"));
         let begin = begin.elapsed();
 
-        // Before the call, reserve the most tokens that the call can use. So parallel calls together cannot exceed the
-        // limit.
+        // Before the call, reserve the largest number of tokens that the call can use. So parallel calls together
+        // cannot exceed the limit.
         let mut model = model(row);
         let grant = if model == "gpt-4" { Some(quota.reserve(LIMIT, Some(input + OUTPUT_MAX))?) } else { None };
         if let Some(Grant::Denied(denied)) = &grant {

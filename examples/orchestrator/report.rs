@@ -112,7 +112,7 @@ fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Two times for each call: the time that the ledger takes, and the floor. The floor is the time that the disk alone
+/// Two durations of each call: the time that the ledger takes, and the floor. The floor is the time that the disk alone
 /// takes to write as many bytes. It is measured after each call.
 pub(crate) struct Overhead {
     ledger: Vec<Duration>,

@@ -17,7 +17,7 @@ use crate::journal::format::{Layout, line};
 use crate::journal::{Journal, JournalOptions};
 use crate::metrics::Timestamp;
 
-/// An alert that becomes known late is not sent if its window ended longer ago than this: one day.
+/// An alert is not sent if its window ended longer ago than this, which is one day.
 const LATE_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The journal of the alerts of one ledger, in the ledger's internal directory. Only one process can use it at a time.
@@ -100,7 +100,7 @@ impl AlertJournal {
     /// - [`ErrorKind::Malformed`] if a line of the journal matches its hash but is not an entry. A line that does not
     ///   match its hash causes a warning, and is skipped.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
-    /// - [`ErrorKind::Unsuitable`] if a journal cannot be stored there.
+    /// - [`ErrorKind::Unsuitable`] if the ledger's internal directory cannot hold a journal.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(ledger: impl AsRef<Path>, now: Timestamp, options: JournalOptions) -> Result<Self> {
         let path = Layout::new(ledger.as_ref()).machinery().join("alerts.jsonl");

@@ -12,9 +12,9 @@ use crate::quota::{LimitUse, Period, Unit};
 /// limit. `ledger` is the ledger's id.
 ///
 /// A line causes an alert if the window first reaches a level of the quota with this line. If the limit is enforced or
-/// in US dollars, its warning and its end count as levels too. If the line reaches several levels, the alert is about
-/// the most serious one, and its text also names the other one. The order, from the most serious level on, is: the end
-/// of a budget, RED, the warning of a budget, and YELLOW.
+/// in US dollars, its warning and its end count as levels too. If the line reaches two levels, the alert is about the
+/// more serious level, and its text names both levels. The order, from the most serious level on, is: the end of a
+/// budget, RED, the warning of a budget, and YELLOW.
 pub fn of_limit(policy: &AlertsPolicy, ledger: Uuid, used: &LimitUse<'_>) -> Option<Alert> {
     let limit = used.limit;
     let reached = |level: AlertLevel| policy.quotas.contains(&level) && used.first_reaches(level.percent());

@@ -3,7 +3,7 @@
 //! a limit reaches several levels, one alert is sent, for the most serious one.
 //!
 //! - An [`Alert`] is made from an [`Escalation`](crate::governance::Escalation), from the use of a limit
-//!   ([`LimitUse`](crate::quota::LimitUse)), or from what a vendor reported
+//!   ([`LimitUse`](crate::quota::LimitUse)), from what a vendor reported
 //!   ([`ObservedWindow`](crate::quota::ObservedWindow)), or from lines that cannot be read. Its id is computed from its
 //!   kind, its subject and its window.
 //! - An [`AlertJournal`] stores which alerts are due, which were sent, and when an alert is tried again.

@@ -11,7 +11,7 @@
 //! | `chat`, `generate_content`, `text_completion`, `embeddings` and other work of models | a call, which the nearest enclosing execution lists. If no execution encloses the call, the call is an execution itself. |
 //! | `create_agent`, `plan`, `retrieval`, work with a memory | not recorded |
 //! | any other operation | a call, if the span reports usage |
-//! | `runledger.skill` | an execution of that skill, whatever else the span is |
+//! | `runledger.skill` | an execution of the skill that the attribute names, whatever the other attributes are |
 //!
 //! ```
 //! use std::time::Duration;
@@ -62,12 +62,12 @@
 //! a framework and its client library both emit a span for one call, the call is counted once.
 //!
 //! If a call reports no usage, its cost and the cost of its execution are unknown. This is the case for a stream that
-//! was dropped before its end. There is one exception: a call that the server refused used no tokens. Such a call has
-//! an `error.type` from 400 to 599, an HTTP status, and is recorded as an error and not as a call.
+//! was dropped before its end. There is one exception: a call that the server refused used no tokens. The `error.type`
+//! of such a call is an HTTP status from 400 to 599. The call is recorded as an error and not as a call.
 //!
 //! `gen_ai.usage.input_tokens` includes cached tokens, and `gen_ai.usage.output_tokens` includes reasoning. If a span
-//! reports more cached tokens than input tokens, its library counted them separately, so they are added to the input.
-//! The same applies to reasoning and the output.
+//! reports more cached tokens than input tokens, its library did not count the cached tokens as input. Then the cached
+//! tokens are added to the input. The same applies to reasoning and the output.
 //!
 //! # Names
 //!

@@ -74,7 +74,7 @@ impl Attribute {
 
 /// The attributes that are read, sorted by name. The sources are:
 ///
-/// - `gen_ai.*`: the semantic conventions of OpenTelemetry, 1.41 and the current main branch, and the older names
+/// - `gen_ai.*`: the semantic conventions of OpenTelemetry (version 1.41 and the main branch), and the older names
 ///   `system`, `prompt_tokens` and `completion_tokens`. `gen_ai.skill.*` is only proposed to OpenTelemetry.
 /// - `llm.*`, `openinference.*`, `input.value`, `output.value`, `tool.name`, `agent.name`: OpenInference.
 /// - `traceloop.*`, and `gen_ai.usage.*_input_tokens`: Traceloop.

@@ -6,7 +6,7 @@ use super::names::Attribute;
 /// What a span is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// An execution, which may be the parent of others.
+    /// An execution, which may be the parent of other executions.
     Execution(Work),
     /// A call of a model.
     Call(Model),

@@ -11,9 +11,9 @@ use crate::error::Result;
 use crate::ledger::{Execution, Skill};
 use crate::metrics::{Call, ErrorCategory, ExecutionMetrics, RunIds, Status, TracedError, Usage};
 
-/// The version of a skill whose span states none.
+/// The version of a skill if its span states no version.
 const UNKNOWN_VERSION: &str = "unknown";
-/// The model of a call whose span names none.
+/// The model of a call if its span names no model.
 const UNKNOWN_MODEL: &str = "unknown";
 
 /// Returns the skill that a span executes.
@@ -38,7 +38,7 @@ fn version(attributes: &Attributes) -> Option<&str> {
     attributes.text(Attribute::SkillVersion).or_else(|| attributes.text(Attribute::AgentVersion))
 }
 
-/// Sets the ids of the run that the attributes state.
+/// Sets the run, the session and the agent, if the attributes state them.
 pub(super) fn identify(run: &mut RunIds, attributes: &Attributes) {
     for (field, attribute) in [
         (&mut run.run_id, Attribute::RunId),
@@ -234,8 +234,8 @@ impl Failure {
         Some(Self { category, code, reason })
     }
 
-    /// Returns true if the server refused the request, so that the call used no tokens. The code is then an HTTP
-    /// status.
+    /// Returns true if the code is an HTTP status that says that the server refused the request. The call then used no
+    /// tokens.
     fn is_refusal(&self) -> bool {
         self.code.is_some_and(|code| (400..600).contains(&code))
     }

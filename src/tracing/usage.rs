@@ -24,8 +24,8 @@ pub(super) fn usage(model: Model, attributes: &Attributes) -> Option<Usage> {
     Some(usage)
 }
 
-/// Returns the number of tokens including the parts, such as cached tokens. A whole that is smaller than its parts does
-/// not include them, so they are added.
+/// Returns the number of tokens including the parts, such as cached tokens. If the whole is smaller than its parts, it
+/// does not include the parts, so the parts are added.
 fn with_parts(whole: u64, parts: u64) -> u64 {
     if parts > whole { whole.saturating_add(parts) } else { whole }
 }

@@ -132,7 +132,7 @@ fn windows_and_short_ledgers_have_no_checkpoint() {
 fn baselines_are_computed_even_if_no_checkpoint_can_be_written() {
     let place = long_place();
     let expected = full(&place, "baseline");
-    // This keeps root from writing the checkpoint too.
+    // This keeps even root from writing the checkpoint.
     fs::create_dir(checkpoint(&place, "skill").with_extension("new")).unwrap();
     for _ in 0..2 {
         let output = place.run(["baseline"]);

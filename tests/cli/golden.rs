@@ -36,7 +36,7 @@ const COMMANDS: [&str; 17] = [
     "compare --skill nightly",
 ];
 
-/// An id of the length of the one that `start` makes.
+/// An id that is as long as the ids that `start` makes.
 const ID: &str = "019ee4a5-b600-7000-8000-000000000001";
 
 fn at_now(place: &Place, args: &str) -> Command {

@@ -290,7 +290,7 @@ fn an_unknown_run_fails() {
     assert_eq!(answer, format!("FAIL run 8\\n: executions 0, in flight 0, spilled 0, reasons 1\n{why}\n{NOT_JUDGED}"));
 }
 
-/// Without --run, the run in the environment is judged, or else that of the last record that belongs to one. The answer
+/// Without --run, the run in the environment is judged, or else the run of the last record that has a run. The answer
 /// names it.
 #[test]
 fn without_a_run_the_latest_one_is_judged() {
@@ -433,7 +433,7 @@ fn an_execution_of_a_dead_process_has_no_end() {
     let quiet = place.run(["escalate", "--since", "1h"]).answer(0);
     assert!(quiet.ends_with("Z to now: executions 0, escalations 0\n"), "{quiet}");
 
-    // A copy of the file is not locked, like the file of a dead process.
+    // Like the file of a dead process, a copy of the file is not locked.
     begun.into_iter().for_each(std::mem::forget);
     let marks = place.files().into_iter().find(|path| path.extension().is_some_and(|it| it == "slots")).unwrap();
     std::fs::copy(&marks, marks.with_file_name("00000000-0000-7000-8000-000000000000.slots")).unwrap();

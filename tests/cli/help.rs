@@ -23,7 +23,7 @@ fn every_command_is_in_exactly_one_group_and_has_a_page() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    // The name of a command has no hyphen, so a page with a second one is of a command below another.
+    // No name of a command has a hyphen. So a page whose name has two hyphens is the page of a subcommand.
     let top: Vec<_> = pages.iter().filter(|page| page.matches('-').count() == 1).cloned().collect();
     let expected: Vec<_> = listed(&help).iter().map(|name| format!("runledger-{name}.1")).collect();
     assert_eq!(top, expected);

@@ -72,7 +72,7 @@ fn an_attempt_that_failed_says_so() {
     assert_eq!(refused.code, Some(2));
 }
 
-/// If the run is another one than the run in the environment, that run is its parent.
+/// If the run differs from the run in the environment, the run in the environment is its parent.
 #[test]
 fn the_run_and_the_parent_come_from_the_environment_or_the_arguments() {
     let place = Place::empty();

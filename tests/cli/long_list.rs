@@ -36,7 +36,8 @@ fn a_long_list_is_one_table_with_whole_ids() {
     // The texts are too long to be printed by a failure.
     assert!(list("--limit 10002") == all);
     assert!(list("--limit 10001").lines().skip(1).eq(table[2..].iter().copied()));
-    // A list of 10,000 rows has short ids. They are not compared with the ids of other executions, so they are longer.
+    // A list of 10,000 rows shortens its ids. It does not compare them with the ids of other executions, so it keeps
+    // more digits than usual.
     assert!(list("--limit 10000").ends_with(" 00002712-0000-0000-0000\n"));
 
     assert!(list("--json --all") == lines(&records));

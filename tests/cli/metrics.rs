@@ -35,7 +35,7 @@ fn a_run_and_a_time_choose_the_executions() {
     assert_eq!(executions("--run run-1 --since 2026-11-20T12:30:00Z"), "executions: 1");
 }
 
-/// The runs that a run started are included only on request, and then also those that these started. A cycle of runs
+/// The child runs of a run are included only on request. Their own child runs are then included too. A cycle of runs
 /// ends.
 #[test]
 fn child_runs_are_optional() {

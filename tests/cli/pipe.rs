@@ -73,7 +73,7 @@ fn each_record_is_answered_in_the_order_of_the_lines_and_is_in_the_ledger_as_it_
     assert_eq!(pipe(&place, lines(&records)).answer(0), answer);
     assert_eq!(in_ledger(&place), records);
     assert!(LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().is_clean());
-    // The next one goes on where this one has ended; without a line feed at its end, too.
+    // The next pipe continues after the last line of this one, even if the input has no line feed at its end.
     let mut next = records[2].clone();
     next.execution_id = Uuid::from_u128(6);
     let text = lines(&[next.clone()]);

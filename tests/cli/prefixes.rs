@@ -61,7 +61,7 @@ fn a_name_is_never_the_beginning_of_another_name() {
         assert!(place.run(["cost", "--run", run]).complaint(1).contains("no execution belongs to the run"), "{run}");
         assert_eq!(place.run(["list", "--json", "--run", run]).answer(0), "");
     }
-    // A run that only its child runs name is that run.
+    // A run that only its child run names is found by its whole id, although the child run's id begins with that id.
     let mut child = of_run(3, RUNS[0]);
     child.run.parent_run_id = Some("6f1c".to_owned());
     let gate = Place::with(&[child]).run(["gate", "--json", "--run", "6f1c"]);

@@ -130,7 +130,8 @@ fn make() -> Place {
     place
 }
 
-/// Runs an example in the place, after `before`. An example that follows without an end is stopped after a second.
+/// Runs an example in the place, after `before`. An example that follows a ledger does not end, so it is stopped after
+/// a second.
 fn run(place: &Place, before: &str, example: &str, stdout: impl Into<Stdio>) -> Output {
     let script = format!("{before}\n{}", with_named(&example.replace("/mnt/", "")));
     let mut bash = Command::new("timeout");

@@ -28,7 +28,7 @@ const PART_MAX: f64 = 64.0;
 /// The largest ratio of two heights of a section.
 const RATIO_MAX: f64 = 1.35;
 
-/// The width of the pages that differ from the kept one.
+/// The width at which the test shows pages that differ from the kept page.
 const NARROW: u32 = WIDTHS[0];
 
 /// Marks the sections at their left, without moving anything.
@@ -197,7 +197,7 @@ fn differences(seen: &[Grey], kept: &[Grey]) -> Vec<String> {
     for (at, (seen, kept)) in seen.iter().zip(kept).enumerate() {
         let heights = [seen.height().max(1), kept.height().max(1)].map(|height| height as f64);
         let ratio = f64::max(heights[0] / heights[1], heights[1] / heights[0]);
-        // Of a few rows, one more is a large part.
+        // If a section has only a few rows, one more row changes the ratio a lot.
         if ratio > RATIO_MAX && (heights[0] - heights[1]).abs() > 3.0 {
             found.push(format!("section {at}: heights {heights:?}"));
             continue;
@@ -238,7 +238,7 @@ fn the_page_looks_like_the_kept_screenshots() {
     let with = |style: &str| page.replacen("</style>", &format!("{style}</style>"), 1);
     // Other fonts, a little larger or smaller, are no difference.
     let other = ["body { font-family: serif }", "body { font-size: 15px }", "body { line-height: 1.6 }"].map(with);
-    // What a person would see is one.
+    // A change that a person would see is a difference.
     let (start, end) = (page.find("<style>").unwrap(), page.find("</style>").unwrap());
     let unstyled = page[..start].to_owned() + &page[end + "</style>".len()..];
     let of_failures = page.find("<p class=\"eyebrow\">Failures").unwrap();

@@ -339,7 +339,7 @@ fn nothing_is_archived_onto_itself() {
 
 /// A run may have a log from before its end, and a log that states its end. Both logs are treated in the same way.
 #[test]
-fn a_log_in_progress_goes_with_that_of_the_end() {
+fn a_log_in_progress_is_treated_like_the_log_of_the_end() {
     let place = place();
     for (days, run, status) in
         [(41, "routine", "In Progress"), (41, "failed", "In Progress"), (41, "failed", "Completed")]

@@ -206,7 +206,7 @@ fn a_terminal_stays_one() {
 }
 
 #[test]
-fn a_terminal_is_a_pipe_where_it_is_hashed() {
+fn hashed_output_goes_through_a_pipe_even_on_a_terminal() {
     let place = Place::empty();
     let Some((code, output)) = in_a_terminal(&place, "--hash-output") else { return };
     assert_eq!((code, output.len()), (Some(3), "ttynottyoops\r\n".len()), "{output}");
@@ -307,7 +307,7 @@ fn a_signal_that_was_ignored_stays_so() {
 }
 
 #[test]
-fn when_this_process_is_killed_the_execution_was_interrupted() {
+fn an_execution_is_interrupted_if_this_process_is_killed() {
     let place = Place::empty();
     let mut child = ready(&place, &[], "echo ready; exec sleep 30");
     let begun = LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions;

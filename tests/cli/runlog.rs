@@ -105,7 +105,7 @@ fn a_run_whose_process_died_has_failed() {
     let place = Place::empty();
     let ledger = Ledger::open(place.ledger()).unwrap();
     std::mem::forget(ledger.begin(Skill::new("pipeline", "1.0.0").run(RunIds::new("r-1"))));
-    // A copy of the file is not locked, like the file of a dead process.
+    // Like the file of a dead process, a copy of the file is not locked.
     let marks = place.files().into_iter().find(|path| path.extension().is_some_and(|it| it == "slots")).unwrap();
     std::fs::copy(&marks, marks.with_file_name("00000000-0000-7000-8000-000000000000.slots")).unwrap();
     std::fs::remove_file(&marks).unwrap();

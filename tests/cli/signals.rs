@@ -76,7 +76,7 @@ fn a_signal_of_any_meaning_that_ends_the_command_cancels() {
 
 /// `runledger run` gets SIGUSR1, but another signal, SIGUSR2, ends the command. So the execution has failed.
 #[test]
-fn a_signal_that_came_does_not_cancel_what_another_one_ended() {
+fn a_signal_does_not_cancel_what_another_signal_ended() {
     let place = Place::empty();
     let script = "trap 'kill -USR2 $$' USR1; echo ready; while :; do sleep 0.01; done";
     let mut running = ready(&place, script);

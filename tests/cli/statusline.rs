@@ -274,7 +274,7 @@ fn the_vendors_numbers_are_stored_once_and_shown_later() {
     );
     assert_eq!(observed_lines(&place), 2);
 
-    // Codex reports other windows, also with a percentage that has ended since.
+    // Codex reports a window of its own, which has ended since then.
     let line = |at: &str, percent: f64, resets_at: i64| {
         let window = json!({"used_percent": percent, "window_minutes": 300, "resets_at": resets_at});
         json!({"timestamp": at, "type": "event_msg",

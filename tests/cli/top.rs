@@ -217,7 +217,7 @@ fn it_ends_with_its_terminal() {
     top.shows("In flight: none");
     send("KILL", &top.script.child.id().to_string());
     let status = Path::new("/proc").join(pid(&place)).join("status");
-    // Nobody may wait for the process, which is then a zombie.
+    // If no process waits for the ended process, it is a zombie.
     until("the end", || std::fs::read_to_string(&status).map_or(true, |status| status.contains("State:\tZ")));
 }
 

@@ -22,7 +22,7 @@ const AS_USER: [&str; 4] = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-
 const MACHINERY: &str = "logs/execution_metrics.ledger";
 
 /// A ledger of another user. It has three records of the run `r`, each in its own segment, two started executions, one
-/// that has begun and must be swept, and a spill without a record.
+/// execution that has begun and must be swept, and a spill without a record.
 struct Place {
     directory: tempfile::TempDir,
     records: Vec<Uuid>,

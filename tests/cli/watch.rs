@@ -233,7 +233,7 @@ fn an_alert_fails_after_its_last_attempt_and_the_others_are_delivered() {
     );
     assert_eq!(once(&place).answer(0), "", "it is not tried again");
     assert_eq!(counts(&place).into_values().collect::<BTreeSet<_>>(), BTreeSet::from([[1, 0, 1], [1, 1, 0]]));
-    // The next start that watches on tries it again, because its window has not ended.
+    // When watching starts again, the alert is tried again, because its window has not ended.
     into_file(&place);
     let running = Running::spawn(&mut watch(&place));
     wait("the alert", || got(&place).len() == 1);

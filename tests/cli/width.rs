@@ -9,7 +9,7 @@ use crate::commands::{Place, command, output, record, records};
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Uuid};
 
-/// Returns the common records, and one with a name of 80 columns, in characters that take two.
+/// Returns the common records, and one with a name of 80 columns, in characters that take two columns each.
 fn place() -> Place {
     let wide = record(0x019c_5d2b_0002, &"語".repeat(40), "2026-02-14T14:28:00Z", Some(12_345), Status::Panicked);
     let all: Vec<ExecutionMetrics> = records().into_iter().chain([wide]).collect();
@@ -110,7 +110,7 @@ without model: 2
 }
 
 #[test]
-fn elsewhere_names_are_whole_and_a_row_is_a_line() {
+fn without_a_terminal_names_are_whole_and_a_row_is_a_line() {
     let place = place();
     assert_eq!(piped(&place), WIDE);
     // Only the last digits distinguish these two ids.

@@ -44,7 +44,7 @@ pub(crate) fn record() -> impl Strategy<Value = ExecutionMetrics> {
     )
 }
 
-/// Returns a record that `validate` accepts: any record with valid values for its impossible fields.
+/// Returns a record that `validate` accepts: any record in which valid values replace the impossible ones.
 pub(crate) fn valid_record() -> impl Strategy<Value = ExecutionMetrics> {
     (record(), time()).prop_map(|(mut record, other_time)| {
         if record.execution_id.is_nil() {
@@ -69,7 +69,7 @@ pub(crate) fn valid_record() -> impl Strategy<Value = ExecutionMetrics> {
 }
 
 /// Returns the parts of a usage, reduced to at most a third of the limit of their wholes. A whole has at most three
-/// parts, so they fit.
+/// parts, so their sum is at most the limit.
 fn within(input: Option<u64>, output: Option<u64>, parts: UsageParts) -> UsageParts {
     let mut usage = Usage::new(input.unwrap_or(u64::MAX), output.unwrap_or(u64::MAX));
     usage.parts = parts;

@@ -67,7 +67,7 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Returns record `number`, whose execution began at that hour of the day.
+/// Returns record `number`, whose execution began at hour `number` of the day.
 fn record(number: u64) -> ExecutionMetrics {
     let start = time("2026-02-14T00:00:00Z").plus_ms(number * 3_600_000);
     let mut record = ExecutionMetrics::new(Uuid::from_u128(u128::from(number)), "blog-publish", "0.1.0", start);
@@ -171,7 +171,7 @@ fn the_archive_grows_and_another_one_says_where_it_begins() {
     assert_eq!(LedgerReader::open(place.archived()).unwrap().verify(&[]).unwrap().lines, 4);
     assert!(LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().is_clean());
 
-    // The segments after those in the other archive do not fit into the first one.
+    // The segments after those in the second archive do not fit into the first archive.
     (10..=11).for_each(|number| append(&ledger, number));
     let error = ledger.archive_segments(4, place.archive()).unwrap_err();
     assert_eq!(
@@ -240,7 +240,7 @@ fn a_segment_that_does_not_verify_stays_with_all_after_it() {
     assert_eq!(
         stays,
         [
-            // The first line of the next segment follows another line.
+            // The first line of segment 2 states the hash of another line than the last line of this segment.
             Some("segment 2 does not continue the chain of this segment".to_owned()),
             Some("the earlier segment 1 stays".to_owned()),
             Some("the earlier segment 1 stays".to_owned()),
@@ -343,7 +343,7 @@ fn archiving_works_beside_writers_and_other_archivers() {
             scope.spawn(move || {
                 for _ in 0..10 {
                     let segments = ledger.sealed_segments();
-                    // The other thread may have moved one of them while the segments were listed.
+                    // The other thread may have moved a segment while the segments were listed.
                     let Ok(segments) = segments else { continue };
                     let movable = segments.iter().take_while(|segment| segment.stays.is_none()).last();
                     let Some(last) = movable.map(|segment| segment.number) else { continue };
@@ -430,7 +430,7 @@ fn row_32_a_follower_stops_at_moved_segments() {
     (7..=9).for_each(|number| assert_eq!(next(), Some(number)));
 }
 
-/// A disk on which the first segment is moved away after the segments are listed and before it is opened.
+/// A disk on which the first segment is moved away after the segments are listed and before this segment is opened.
 #[derive(Debug)]
 struct Vanishing(SimulatedDisk);
 
@@ -575,7 +575,7 @@ fn row_32_an_error_at_any_call_of_archiving_loses_nothing() {
     assert!(refused > 20, "{refused}");
 }
 
-/// The event is durable before the file is removed, and the copy before the event.
+/// The copy is durable before the event is written, and the event is durable before the file is removed.
 #[test]
 fn a_file_is_deleted_only_after_its_event_is_durable() {
     let disk = SimulatedDisk::new();

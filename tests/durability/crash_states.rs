@@ -16,7 +16,7 @@ use runledger::{Answer, Ledger, Skill, Uuid};
 
 /// The least number of crash states. `RUNLEDGER_CRASH_STATES` may ask for more.
 const STATES_MIN: usize = 10_000;
-/// The number of uses of a journal that end with crashes. A tenth of `RUNLEDGER_CRASH_STATES` counts if that is more.
+/// How many times a journal is used until a crash. If a tenth of `RUNLEDGER_CRASH_STATES` is more, the tenth is used.
 const USES: u64 = 150;
 
 fn variable(name: &str) -> Option<u64> {
@@ -27,7 +27,7 @@ fn variable(name: &str) -> Option<u64> {
 trait Workload: Sync {
     fn name(&self) -> &'static str;
     fn disk(&self) -> &SimulatedDisk;
-    /// Returns the number of answers that were given after that many calls.
+    /// Returns the number of answers that the first `calls` calls gave.
     fn answers(&self, calls: usize) -> usize;
     fn check(&self, after: &SimulatedDisk, calls: usize, loss: Loss);
     /// Returns the number of states that are tried after each call in the first round.

@@ -238,7 +238,7 @@ struct Struck {
     line: u64,
     byte: u64,
     seq: u64,
-    /// The values of the lines that the byte belongs to. The last byte of a line may belong to both.
+    /// The values of the lines that the byte belongs to. The last byte of a line may also belong to the next line.
     lost: Vec<u64>,
 }
 
@@ -276,7 +276,7 @@ fn assert_named(found: &[Fault], struck: &Struck, to: u8, path: &Path, at: &str)
     assert_eq!((first.path.as_path(), first.line, first.byte), place, "{at}: {found:?}");
     match first.kind {
         FaultKind::Edited => assert_eq!(first.seq, Some(struck.lost[struck.lost.len() - 1]), "{at}: {found:?}"),
-        // The line after it, or a head, shows the number that it had.
+        // The line after the torn line, or a head, shows the number of the torn line.
         FaultKind::Torn => assert!(rest.iter().any(|fault| fault.seq == Some(struck.seq)), "{at}: {found:?}"),
         _ => panic!("{at}: {found:?}"),
     }

@@ -118,7 +118,7 @@ fn power_cut_at_every_call() {
     assert!(ends.iter().all(|&times| times > 10), "unknown, completed, completed once more: {ends:?}");
 }
 
-/// The power fails, and again while the execution is completed afterwards.
+/// The power fails, and fails again while the execution is completed afterwards.
 #[test]
 fn power_cut_at_every_call_of_the_completion_after_a_power_cut() {
     let used = used();

@@ -313,8 +313,8 @@ fn row_10_an_area_that_cannot_be_created_causes_no_recovery() {
 
 // Syncs that fail.
 
-/// Lets each sync fail, alone or with the one after it. Then the power is cut after each later call. Or the process is
-/// killed, another one opens the ledger, and then the power is cut.
+/// Lets each sync fail, alone or with the one after it. Then either the power is cut after each later call, or the
+/// process is killed, another process opens the ledger, and the power is cut.
 fn at_every_failed_sync(check: impl Fn(&Used, usize, &str)) {
     let run = |failed: &[usize]| {
         let mut used = Used::new(left_by_another(), 3_000, Chain::Repeated);

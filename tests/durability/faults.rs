@@ -286,7 +286,7 @@ fn row_25_a_truncated_and_extended_tail_is_replaced() {
 }
 
 /// Every line from the second on is rewritten, with a right hash and the same length. The chain is whole and has as
-/// many bytes.
+/// many bytes as before.
 #[test]
 fn row_25_a_same_length_rewrite_is_replaced() {
     let kept = Kept::new(4);

@@ -173,7 +173,7 @@ fn row_07_a_line_that_a_segment_lost_is_read_where_it_is_repeated() {
 }
 
 /// The commit area has a batch before the segment has it. Lines that the segment then refuses must not be restored from
-/// there.
+/// the commit area.
 #[test]
 fn row_10_lines_that_were_answered_with_an_error_are_not_restored() {
     let disk = SimulatedDisk::new();
@@ -359,7 +359,8 @@ fn row_05_nuls_after_the_base_are_repaired_from_the_commit_area() {
     }
 }
 
-/// The commit area begins after the loss, so it cannot repair it. The lines before and after the loss are kept.
+/// The commit area begins after the loss, so the commit area cannot repair the loss. The lines before and after the
+/// loss are kept.
 #[test]
 fn row_05_nuls_before_the_base_are_a_gap_and_a_new_segment() {
     for (from, to) in [(5, 6), (2, 6), (0, 6), (3, 8)] {

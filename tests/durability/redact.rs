@@ -1,5 +1,6 @@
-//! Promise: a text can be taken out of lines that were written. The ledger verifies before, after, and after a crash at
-//! any time in between. The text is in no file of the ledger afterwards. Any other change is still found.
+//! Promise: a text can be taken out of lines that were written. The ledger verifies before the change, after the
+//! change, and after a crash at any time in between. The text is in no file of the ledger afterwards. Any other change
+//! is still found.
 #![cfg(feature = "simulation")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,7 +87,7 @@ fn has(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
-/// Returns the number of lines that have the secret in each file that has it.
+/// For each file that has the secret, returns the number of lines that have it.
 fn with_secret(disk: &SimulatedDisk) -> Vec<(PathBuf, usize)> {
     let mut found = Vec::new();
     for path in files(disk, Path::new("/")) {

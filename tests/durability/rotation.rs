@@ -26,7 +26,7 @@ impl Place {
         Self { _directory: directory, path }
     }
 
-    /// Opens a ledger that seals a segment after every second record, when it has a kilobyte.
+    /// Opens a ledger that seals a segment when the segment has a kilobyte, which is after every second record.
     fn open(&self) -> Ledger {
         Options::new().rotate_bytes(Some(1_000)).open(&self.path).unwrap()
     }

@@ -271,7 +271,8 @@ fn a_verdict_needs_more_than_chance_more_than_a_trifle_and_enough_samples() {
     assert_eq!(latency_verdict((30, 3_000), (30, 9_000)), Verdict::Worse);
 }
 
-/// A z-test would find two failures of a thousand to one against one in thirty, and be wrong every other week.
+/// One failure of 30 after none of 1,000 is not a regression. A z-test would report a regression, although chance alone
+/// explains this failure.
 #[test]
 fn one_rare_failure_is_not_a_regression() {
     let rate = |before, recent: (u64, u64)| {
@@ -482,7 +483,8 @@ fn loaded(first: u64, count: u64, load: impl Fn(u64) -> f64) -> Vec<ExecutionMet
     (0..count).map(execution).collect()
 }
 
-/// Every third day is half as slow again. Three days of executions that end with such a day are not a change.
+/// On every third day, executions take 1.5 times as long. Three days of executions that end with such a day are not a
+/// change.
 #[test]
 fn bad_days_that_the_baseline_knows_are_not_a_change() {
     let day = |hour: u64| if hour / 24 % 3 == 2 { 1.5 } else { 1.0 };

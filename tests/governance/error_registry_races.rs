@@ -60,7 +60,7 @@ fn export(directory: &Path, process: u64) {
 }
 
 #[test]
-fn processes_and_their_deaths_leave_one_number_an_error_without_gaps() {
+fn racing_and_killed_processes_number_each_error_once_without_gaps() {
     let place = Place::new();
     let mut random = Random(seed());
     let spawn = |process: u64| (process, place.spawn(&format!("export {process}")));

@@ -43,7 +43,7 @@ impl Log {
         let mut in_parts = escalations.empty();
         self.0.iter().for_each(|record| escalations.add(record).unwrap());
         let report = escalations.finish();
-        // The parts of a ledger that threads read give the same report.
+        // If threads read parts of a ledger and the parts are joined, the report is the same.
         for part in self.0.chunks((self.0.len() / 3).max(1)) {
             let mut later = in_parts.empty();
             part.iter().for_each(|record| later.add(record).unwrap());
@@ -130,7 +130,7 @@ fn an_execution_in_flight_for_too_long_is_a_missing_log() {
     assert_eq!(numbers(&only(&report).evidence), (1, vec![1]));
 }
 
-/// Lost records are missing logs if they were lost in the window, and if they are enough.
+/// Lost records are missing logs if they were lost in the window, and if there are enough of them.
 #[test]
 fn lost_records_are_missing_logs() {
     let report = |lost: &[(&str, u64)], interrupted: usize| {
@@ -551,7 +551,7 @@ fn evidence_is_bounded_and_counted() {
 }
 
 #[test]
-fn a_window_ends_before_its_end() {
+fn executions_at_the_end_of_a_window_are_not_in_it() {
     let mut log = Log::default();
     for start in
         ["2026-11-15T23:59:59.999Z", "2026-11-16T00:00:00Z", "2026-11-19T23:59:59.999Z", "2026-11-20T00:00:00Z"]

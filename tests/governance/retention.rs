@@ -18,7 +18,7 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Returns the time that many days after the run began.
+/// Returns the time `days` days after the run began.
 fn after(days: u64) -> Timestamp {
     time(STARTED).plus_ms(days * DAY_MS)
 }

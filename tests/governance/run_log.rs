@@ -355,7 +355,8 @@ fn the_status_is_that_of_the_executions_that_no_other_started() {
     for going_on in [Status::Paused, Status::Other("deferred".into())] {
         assert_eq!(of(&[root(going_on)]), LogStatus::InProgress);
     }
-    // An execution without its parent's record counts for itself, and so do two that name each other.
+    // An execution without its parent's record counts for itself, and so do two executions that name each other as the
+    // parent.
     assert_eq!(of(&[child(Status::Failed)]), LogStatus::Failed);
     let mut other = root(Status::Failed);
     other.run.parent_execution_id = Some(Uuid::from_u128(2));

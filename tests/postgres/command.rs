@@ -102,7 +102,7 @@ fn ship_creates_the_tables_only_if_it_is_asked_to() {
     assert_eq!(
         complaint,
         "runledger: cannot check the table agent_execution_logs: found no such table. Create it with `runledger pg \
-         migrate`, or with `runledger pg ship --migrate`, which also ships\n"
+         migrate`, or with `runledger pg ship --migrate`, which then ships the records\n"
     );
     let found = run(&place, url, "status");
     assert_eq!(found.code, Some(1));

@@ -168,7 +168,7 @@ fn the_duration_and_the_agent_come_from_what_the_record_has() {
     assert_eq!(
         place.refused().to_string(),
         "cannot check the tables: found version 1 of the tables; expected version 2. Upgrade them with `runledger pg \
-         migrate`, or with `runledger pg ship --migrate`, which also ships"
+         migrate`, or with `runledger pg ship --migrate`, which then ships the records"
     );
     let status = || place.sink().status(&mut Follower::open(place.path()).unwrap()).unwrap();
     assert_eq!((status().schema, status().behind), (Some(1), 0));
@@ -457,7 +457,7 @@ fn without_the_tables_a_ship_fails_and_says_what_to_do() {
     assert_eq!(
         error.to_string(),
         "cannot check the table agent_execution_logs: found no such table. Create it with `runledger pg migrate`, or with \
-         `runledger pg ship --migrate`, which also ships"
+         `runledger pg ship --migrate`, which then ships the records"
     );
 }
 

@@ -144,7 +144,7 @@ fn a_certificate_of_an_authority_that_is_not_trusted_is_refused() {
         assert!(
             error.ends_with(
                 "; expected a certificate for localhost from an authority that the system trusts (sslrootcert=FILE names \
-                 others). With sslmode=prefer, the certificate is not checked"
+                 other authorities). With sslmode=prefer, the certificate is not checked"
             ),
             "{error}"
         );

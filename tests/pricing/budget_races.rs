@@ -54,7 +54,8 @@ fn among_threads_each_threshold_is_reported_once() {
                         let crossed = hold.settle(Some(usd("0.01"))).unwrap().crossed;
                         reported.lock().unwrap().extend(crossed.into_iter().map(|percent| (window, percent)));
                     }
-                    // All eight hold 0.04 at most, and with this they reach the limit together.
+                    // A reservation was denied while the other seven threads held at most 0.28. So more than 0.68 is
+                    // used, and the eight threads together reach the limit with 0.05 each.
                     let crossed = budget.record_consumption(Some(usd("0.05"))).unwrap().crossed;
                     reported.lock().unwrap().extend(crossed.into_iter().map(|percent| (window, percent)));
                 });

@@ -235,7 +235,7 @@ fn every_model_of_the_whole_table_costs_what_a_plain_reading_says() {
                 assert!(key.ends_with(cost.matched), "{key} is taken for {}", cost.matched);
                 let price = |key| price_by_its_rules(entry, key, &above, served);
                 let expected = price("input_cost_per_token") * input as f64 + price("output_cost_per_token") * 1_000.0;
-                // Half of the sixth decimal for a million, of each token.
+                // For each token, the price may be off by half a pico-dollar.
                 let rounding = 0.5e-12 * (input + 1_000) as f64;
                 let found: f64 = cost.usd.to_string().parse().unwrap();
                 assert!((found - expected).abs() <= rounding * 1.01, "{key} {input} {served}: {found}, not {expected}");

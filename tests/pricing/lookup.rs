@@ -168,7 +168,7 @@ fn a_free_or_smaller_or_local_model_is_not_priced_as_the_paid_one() {
 }
 
 #[test]
-fn a_name_with_one_price_at_every_provider_needs_none() {
+fn a_name_with_one_price_at_every_provider_needs_no_provider() {
     let same = r#"{"version": "1", "as_of": "2026-11-20", "source": "s", "models": [
         {"model": "m", "provider": "a", "prices": [{"input": "1"}]},
         {"model": "m", "provider": "b", "prices": [{"input": "1"}]},

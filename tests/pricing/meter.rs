@@ -343,7 +343,7 @@ mod stored {
         ];
         std::fs::write(fixture.path(), newer.concat()).unwrap();
         assert_eq!(fixture.consumed(), SUMS);
-        // The last line is removed, as a writer does whose disk is full.
+        // The last line is removed, as by a writer whose disk is full.
         fixture.open().record_consumption("t", Some(10)).unwrap();
         std::fs::remove_file(fixture.path()).unwrap();
         assert_eq!(fixture.consumed(), (SUMS.0 + 10, 1));

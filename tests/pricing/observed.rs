@@ -45,7 +45,7 @@ impl Fixture {
         self.place.file("observed.jsonl")
     }
 
-    /// Records as a process does that has read the journal just before. Returns the number of stored reports.
+    /// Records a report like a process that has just read the journal. Returns the number of stored reports.
     fn record(&self, windows: &[ObservedWindow]) -> usize {
         self.journal.record(&mut self.journal.latest().unwrap(), windows).unwrap()
     }

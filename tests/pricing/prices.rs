@@ -15,7 +15,8 @@ use serde_json::Value;
 /// Models that show every form of the source, in its own shape and digits.
 const CUT: &str = include_str!("../data/genai-prices-0.2.3-cut.json");
 
-/// The models that names mean by the source's rules. Python's `re` applied these rules: see `data/genai_names.py`.
+/// Names, and the model that each name means by the source's rules. Python's `re` applied these rules: see
+/// `data/genai_names.py`.
 const NAMES: &str = include_str!("../data/genai_names.jsonl");
 
 fn stamp() -> import::Stamp {

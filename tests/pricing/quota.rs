@@ -318,7 +318,7 @@ fn eight_threads_never_overrun_the_limit() {
 }
 
 #[test]
-fn one_of_all_callers_that_race_for_the_last_of_a_limit_gets_it() {
+fn one_of_the_callers_that_race_for_the_rest_of_a_limit_gets_it() {
     let fixture = Fixture::new();
     let trackers = [fixture.open_with(only("a", 5, "day")), fixture.open_with(only("a", 5, "day"))];
     for _ in 0..40 {

@@ -244,8 +244,8 @@ fn row_20_a_living_process_is_not_interrupted() {
     assert!(!swept);
 }
 
-/// No lock survives a restart of its machine. A process that holds one runs on another machine, or was restored from a
-/// checkpoint.
+/// No lock survives a restart of its machine. A process that still holds its lock runs on another machine, or was
+/// restored from a checkpoint.
 #[test]
 fn row_20_reboot() {
     let (swept, reason) = swept_while_locked(|owner| owner["boot"] = json!("00000000-0000-0000-0000-000000000000"));

@@ -160,7 +160,7 @@ const KEPT: Duration = Duration::from_secs(8);
 
 /// The deadline is longer than the range of the clock.
 #[test]
-fn the_longest_deadline_works_like_none() {
+fn the_longest_deadline_works_like_no_deadline() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = Options::new().deadline(Some(Duration::MAX)).open(directory.path().join("ledger.jsonl")).unwrap();
     assert!(ledger.begin(Skill::new("s", "1.0.0")).succeed().is_durable());

@@ -203,7 +203,7 @@ fn row_13_a_write_that_lies_about_its_length_is_noticed() {
     panic!("more than {CALLS_MAX} writes");
 }
 
-/// One file or directory after the other may not be written, or not even be read.
+/// For each file and directory in turn, the process may not write it, or may not even read it.
 #[test]
 fn row_12_eacces_at_each_file() {
     use std::fs::{Permissions, set_permissions};
@@ -360,7 +360,7 @@ fn row_27_descriptors_run_out_for_a_while() {
     assert!(reported.begun.iter().all(|id| found.contains_key(id) || reported.answers[id].0 == "lost"), "{reported:?}");
 }
 
-/// Takes all free descriptors of the process. An append then needs none, but a new segment does.
+/// Takes all free descriptors of the process. An append then needs no further descriptor, but a new segment needs one.
 fn starve(directory: &Path) {
     let report = Report::open(&directory.join("report"));
     let open = |rotate| Options::new().on_warning(|_| {}).rotate_bytes(rotate).open(ledger_path(directory)).unwrap();
@@ -376,7 +376,7 @@ fn starve(directory: &Path) {
     report.say("done");
 }
 
-/// Rust ends a process whose memory is exhausted, which equals a kill.
+/// Rust ends a process whose memory is exhausted. This has the same effect as a kill.
 #[test]
 fn row_27_memory_exhausted() {
     if !has_tool("prlimit", "too little memory") {

@@ -14,7 +14,7 @@ fn found(place: &Place) -> Vec<(Uuid, Option<bool>)> {
     found.iter().map(|begun| (begun.record.execution_id, begun.owner_alive)).collect()
 }
 
-/// Returns every file of begin marks, and the ledger's.
+/// Returns every file of begin marks, and the file of the ledger.
 fn bytes(place: &Place) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut files = place.in_flight();
     files.push(place.path());

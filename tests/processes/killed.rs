@@ -35,7 +35,7 @@ fn row_01_kill_at_each_call_with_records_of_a_megabyte() {
     killed_at_each_call(Scene::Large, &["write", "pwrite64", "fdatasync", RENAME, UNLINK]);
 }
 
-/// Processes write small and large records in turn, are killed at random times, and are followed by the next.
+/// Processes write small and large records in turn, and are killed at random times. The next process follows each one.
 /// `RUNLEDGER_TEST_SEED` repeats the times.
 #[test]
 fn row_01_kill_at_any_instant_in_a_tight_loop() {
@@ -149,8 +149,8 @@ fn row_23_crash_at_each_call_of_a_rotation() {
     killed_at_each_call(Scene::Rotating, &CALLS);
 }
 
-/// In one directory, a run is killed at its first call, the next one at its second, and so on. Each repairs the damage
-/// of all before it. The result is examined in a copy, so that the examination repairs nothing.
+/// In one directory, a run is killed at its first call, the next one at its second, and so on. Each run repairs the
+/// damage of all runs before it. The result is examined in a copy, so that the examination repairs nothing.
 #[test]
 fn row_23_crash_in_the_recovery_from_a_crash_in_a_recovery() {
     if !can_trace() {

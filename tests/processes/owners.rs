@@ -210,8 +210,8 @@ fn a_group_shares_a_ledger() {
         }
         assert_eq!(contents(&place.path(), "three users").len(), 2 * 3 * 3);
 
-        // One user completes an execution that the other has started. Each records the executions of the other when
-        // that one is dead.
+        // One user completes an execution that the other has started. When a process of one user is dead, the other
+        // user's next process records the execution of the dead process.
         for (user, other) in [(FIRST, SECOND), (SECOND, FIRST)] {
             place.spawn_by(user, "start").succeed();
             place.spawn_by(other, "complete").succeed();
@@ -259,7 +259,8 @@ fn a_file_that_was_just_created_refuses_no_user_of_the_group() {
 }
 
 /// A directory is not shared just because its group may write to it: with a umask of 002, every directory has this
-/// permission. A directory with the sticky bit is not shared either, because no user may rename files of another there.
+/// permission. A directory with the sticky bit is not shared either, because no user may rename the files of another
+/// user there.
 #[test]
 fn a_directory_that_its_group_may_write_is_not_yet_shared() {
     for mode in [0o775, 0o2755, 0o3770] {

@@ -275,7 +275,7 @@ impl Read {
     }
 }
 
-/// The reader passes rotations, and the torn lines of killed writers, which the next one repairs.
+/// The reader passes rotations, and the torn lines of killed writers, which the next writer repairs.
 #[test]
 fn row_28_a_continuing_reader_sees_each_line_once_in_order() {
     let seed = new_seed();

@@ -75,7 +75,7 @@ fn row_22_deleted_while_open() {
     let (first, second, ids) = two_writers(&place);
     std::fs::remove_file(place.path()).unwrap();
     let found = both_continue(&place, (first, second));
-    // All lines since the last move of the commit area's base, which was the second opening, are still there.
+    // The second opening was the last time that the commit area's base moved. All lines since then are still there.
     assert_eq!(found[..found.len() - 4], ids, "the commit area has every line");
     let events = place.events();
     assert!(events.contains(r#""event":"recovered""#), "{events}");

@@ -245,8 +245,8 @@ fn a_spilled_record_is_appended_after_the_ledger_was_closed() {
 
 // The chain is checked without the code of this crate.
 
-/// The hash of each line is that of `sed 's/,"hash":"[0-9a-f]*"}$//' | tr -d '\n' | sha256sum`, and each `prev` is the
-/// hash of the line before.
+/// The hash of each line is the output of `sed 's/,"hash":"[0-9a-f]*"}$//' | tr -d '\n' | sha256sum` for this line.
+/// Each `prev` is the hash of the line before.
 #[test]
 fn anyone_can_check_a_line_and_the_chain() {
     let directory = tempfile::tempdir().unwrap();

@@ -83,7 +83,8 @@ fn a_refused_record_has_every_reason_and_does_not_affect_the_others() {
     assert_eq!(ids(&place), [1, 3]);
 }
 
-/// Batches of several threads share a write. The lines of each stay together, and each thread gets its own numbers.
+/// Batches of several threads share a write. The lines of each batch stay together, and each thread gets its own
+/// numbers.
 #[test]
 fn each_thread_gets_the_numbers_of_its_own_lines() {
     let place = Place::new();

@@ -200,7 +200,8 @@ fn row_19_daily_rotation_with_a_clock_that_jumps_back_and_forth() {
         at("2026-02-14T23:59:59.900Z", round % 3 == 0);
         at("2026-02-15T00:00:00.100Z", round % 5 == 0);
     }
-    // The clock is set back by years, forward by mistake, and right again. The segment of the latest day is continued.
+    // The clock is set back by years, forward by mistake, and then to the right time. The segment of the latest day is
+    // continued.
     for time in [TIMES[2], TIMES[4], TIMES[3], TIMES[5], "2026-02-16T00:00:00Z", "2026-02-17T00:00:00Z", TIMES[5]] {
         at(time, false);
         at(time, true);

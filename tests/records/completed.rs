@@ -130,7 +130,7 @@ fn an_unknown_start_is_completed_by_a_known_one() {
     assert_eq!((joined.total_latency_ms, joined.wall_clock_time_ms), (Some(7_000), Some(7_000)));
 }
 
-/// A start that is after the end of the other record is not that of the execution.
+/// If a start is after the end of the other record, it cannot be the start of the execution.
 #[test]
 fn an_unknown_start_stays_unknown_if_the_other_one_is_later() {
     let [mut hook, mut import] = beginning("2026-02-15T00:00:09Z", "2026-02-15T00:00:10Z");

@@ -1,5 +1,5 @@
 //! Promise: a detached execution belongs to no process. It is in flight until any process completes it. Then it has one
-//! record, with everything that was recorded for it. Other processes that try to complete it too change nothing.
+//! record, with everything that was recorded for it. If other processes also try to complete it, they change nothing.
 //! `tests/durability/detached_crashes.rs` and `tests/cli/killed.rs` test crashes.
 
 use std::fs;
@@ -364,7 +364,7 @@ fn calls_of_several_processes_are_added_up() {
     assert_eq!(place.records(), [record]);
 }
 
-/// Unknown counts make the sums unknown, and a call without a model does not name one.
+/// Unknown counts make the sums unknown, and a call without a model keeps the model of the record.
 #[test]
 fn a_call_with_unknown_counts_makes_the_sums_unknown() {
     let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", time(START));

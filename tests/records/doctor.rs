@@ -88,7 +88,7 @@ fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
-/// Returns the time that many days ago.
+/// Returns the time `days` days ago.
 fn time(days: i64) -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
     Timestamp::from_unix_ms(now - days * 86_400_000).unwrap()

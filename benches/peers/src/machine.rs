@@ -28,8 +28,8 @@ pub(crate) fn describe() -> String {
 pub(crate) struct FileSystem {
     /// The type, such as `ext4`; `None` if it is unknown.
     kind: Option<String>,
-    /// True if the file system has a journal, which a sync of a file that has grown must commit; `None` if that is
-    /// unknown.
+    /// True if the file system has a journal, which a sync of a file that has grown must commit. `None` if it is
+    /// unknown whether there is a journal.
     journaled: Option<bool>,
 }
 

@@ -25,7 +25,7 @@ const HEADER: [&str; 10] = [
 ];
 
 /// Returns a header, and one line for each row. The ratios compare a row with the first row for the same number of
-/// callers, which is one of runledger.
+/// callers. This first row is always one of runledger.
 pub(crate) fn render(rows: &[Row]) -> String {
     let mut text = line(HEADER.map(str::to_owned));
     for row in rows {

@@ -14,14 +14,14 @@
 //! | `correlation_id`, `session_id` | the values with the same names in `run`. A text of more than 500 characters is truncated and ends with `…`, because the size of an index entry is limited |
 //! | `agent_name` | `run.agent_name`. If this is unknown: `skill_name`, or null if `skill_name` is empty. A long text is truncated like `session_id` |
 //! | `user_prompt` | `run.description` |
-//! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the microsecond; `completed_at` is null while in progress |
+//! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the microsecond; `completed_at` is null while the execution is in progress |
 //! | `duration_ms` | `wall_clock_time_ms`. If this is unknown: the end minus the start, or null if the end is also unknown or before the start. A duration above 2⁶³ − 1 is null here and exact in `metadata` |
 //! | `status` | `success`; `error` if the execution failed, panicked or was interrupted; `cancelled`; `in_progress` if it is in flight or paused; null if the status is unknown |
 //! | `error_message` | `error_reason` |
 //! | `error_type` | `error_category`. If this is unknown and the status is `panicked` or `interrupted`: the status |
 //! | `quality_score` | `quality_score` |
 //! | `metadata` | all known values except `execution_id`, `timestamp_start` and `quality_score`. Keys that only newer versions define are included. Amounts and counts are exact |
-//! | `ledger_id`, `ledger_seq` | the ledger and the line number; `ledger_seq` is null while in flight |
+//! | `ledger_id`, `ledger_seq` | the ledger and the line number; `ledger_seq` is null while the execution is in flight |
 //!
 //! An unknown value is null in a column and absent in `metadata`. PostgreSQL cannot store NUL in a text. Each NUL is
 //! replaced by `␀` (U+2400), and `metadata.nul_replaced` counts the replacements. The ledger keeps the original.

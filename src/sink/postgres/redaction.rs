@@ -1,4 +1,5 @@
-//! Reads which lines a statement of a redaction names. Their rows in the database have to be written again.
+//! Reads the statement of a redaction, which names lines. The rows of these lines in the database have to be written
+//! again.
 
 use serde::Deserialize;
 
@@ -25,7 +26,7 @@ struct Redaction {
     lines: Vec<StatedLine>,
 }
 
-/// Returns the lines that a line states as changed, or `None` if the line is not the statement of a redaction.
+/// Returns the lines that were changed, as `line` states. Returns `None` if `line` is not the statement of a redaction.
 pub(super) fn stated(line: &[u8]) -> Option<Vec<StatedLine>> {
     // A line states its skill directly after its id of 36 characters.
     let rest = line.strip_prefix(br#"{"execution_id":""#)?.get(36..)?;

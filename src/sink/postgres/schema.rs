@@ -98,7 +98,7 @@ pub(super) fn check(client: &mut Client) -> Result<(), Failed> {
 }
 
 /// How to create or upgrade the tables.
-const HOW: &str = "`runledger pg migrate`, or with `runledger pg ship --migrate`, which also ships";
+const HOW: &str = "`runledger pg migrate`, or with `runledger pg ship --migrate`, which then ships the records";
 
 /// Returns the version of the tables, or `None` if the table `runledger_shipments` does not exist.
 ///

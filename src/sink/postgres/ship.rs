@@ -26,8 +26,8 @@ pub(super) struct Batch {
     /// the segment before it.
     pub(super) repeated: u64,
     pub(super) skipped: Skipped,
-    /// The rows of earlier lines, which were redacted after they were shipped, and their number. They are read again when
-    /// the line that states the redaction is shipped.
+    /// The rows of earlier lines that were redacted after they were shipped, and the number of these rows. The earlier
+    /// lines are read again when the line that states the redaction is shipped.
     redacted: (Vec<u8>, u64),
     /// True if the ledger had no more lines.
     pub(super) is_last: bool,
@@ -93,8 +93,8 @@ impl Batch {
         Ok(batch)
     }
 
-    /// Reads the lines that a redaction has changed, and adds their rows. A line that was moved to an archive is not found,
-    /// so its row has to be deleted by hand.
+    /// Reads the lines that a redaction has changed, and adds their rows. A line that was moved to an archive is not
+    /// found, so its row has to be deleted by hand.
     fn read_again(&mut self, ledger: &Follower, stated: &[StatedLine]) -> Result<()> {
         for StatedLine { seq, segment } in stated {
             let Some(line) = ledger.line(*segment, *seq)? else { continue };
@@ -190,8 +190,8 @@ fn store(client: &mut Client, ledger: Uuid, reached: &Place) -> Result<(), Faile
     Ok(())
 }
 
-/// Copies the rows to a temporary table, and from there into `agent_execution_logs`. A row replaces one of an earlier line,
-/// and one of the same line if a text was taken out of this line since it was shipped.
+/// Copies the rows to a temporary table, and from there into `agent_execution_logs`. A new row replaces the row of an
+/// earlier line. It also replaces the row of the same line, if a text was taken out of the line after it was shipped.
 fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
     let names = COLUMNS.map(|(name, _)| name).join(", ");
     client.run(

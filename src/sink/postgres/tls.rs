@@ -32,7 +32,7 @@ pub(super) struct Connector {
     met: Arc<Mutex<Met>>,
 }
 
-/// The stage that the last attempt to connect reached. The client tries one host after another. The stage is that of
+/// The stage that the last attempt to connect reached. The client tries one host after another. The stage belongs to
 /// the last host that could be reached.
 enum Met {
     Nothing,
@@ -89,7 +89,7 @@ pub(super) fn explained(connector: &Connector, failure: &Failure) -> Option<Fail
         Met::Refusal(host, why) if *is_checked => {
             let authority = match root {
                 Some(path) => format!("in {} (sslrootcert)", path.display()),
-                None => "that the system trusts (sslrootcert=FILE names others)".to_owned(),
+                None => "that the system trusts (sslrootcert=FILE names other authorities)".to_owned(),
             };
             error.detail(format!("no TLS with {host}: {why}")).detail(format!(
                 "expected a certificate for {host} from an authority {authority}. With sslmode=prefer, the certificate \

@@ -27,7 +27,7 @@ fn a_chat_of_gemini_is_imported_from_a_document_and_from_lines() {
     document["messages"] = messages.to_vec().into();
     let mut lines = vec![header];
     lines.extend(messages);
-    // A message is written again when it changed.
+    // The agent writes a message again when the message has changed.
     lines.push(answer("m4", 7));
     lines.push(json!({"$set": {"lastUpdated": at(9)}}));
     for file in [vec![document], lines] {

@@ -121,7 +121,7 @@ fn a_hold_of_a_hook_that_was_killed_before_the_call_began_is_released() {
     assert!(left > 0);
 }
 
-/// A hold that a script reserved has no hook, and a hold of a hook that runs is needed.
+/// A hold that a script reserved has no hook, and the hold of a hook that is still running is needed.
 #[test]
 fn a_hold_of_a_script_or_of_a_running_hook_stays() {
     let place = limited();

@@ -178,7 +178,8 @@ impl Messages {
         }
         let is_known = !exact.is_null() || record.get("cost_usd").is_some_and(|cost| !cost.is_null());
         if all_known && !is_known {
-            // The cost is the sum of the costs of the calls, and its provenance is what they share. Here this is nothing.
+            // The cost is the sum of the costs of the calls, and the provenance of the sum is what the calls share,
+            // which is nothing here.
             record.remove("cost");
             for call in record["trace"]["llm_calls"].as_array_mut().unwrap() {
                 let cost = call.get("cost").map_or(Value::Null, |cost| cost["exact_usd"].clone());

@@ -1,4 +1,4 @@
-//! The peers: other programs and libraries that append lines, with one file for each. Each peer is used in the fastest
+//! The peers: other programs and libraries that append lines. Each peer has one source file. It is used in the fastest
 //! way that a sensible user would choose for many threads. It syncs on every call if it can.
 
 mod floor;
@@ -42,7 +42,7 @@ pub(crate) const ASYNC_PEERS: [Peer; 5] = [
     Peer { name: "okaywal: spawn_blocking", durable: true, run: okaywal::run_tasks },
 ];
 
-/// Returns the peers that this machine can run, and prints the name of one that it cannot.
+/// Returns the peers that this machine can run, and prints the name of a peer that it cannot run.
 pub(crate) fn installed() -> Vec<Peer> {
     let has_python = python::is_installed();
     if !has_python {

@@ -1,4 +1,4 @@
-//! SQLite through rusqlite: WAL, `synchronous=FULL`, and one `INSERT` for each transaction, whose statement is prepared
+//! SQLite through rusqlite: WAL, `synchronous=FULL`, and one `INSERT` for each transaction. The `INSERT` is prepared
 //! once.
 //!
 //! The threads share one connection behind a mutex. The alternative would be a connection for each thread, with a busy
