@@ -5,7 +5,7 @@
 //! crashes an appended line survives.
 //!
 //! The lines are stored in files, which are called segments. New lines go to the active segment. The other segments are
-//! sealed, which means that they never change.
+//! sealed, which means that they get no more lines.
 //!
 //! The journal has four layers. Each layer imports only layers that come earlier in this list:
 //!

@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, SecondsFormat};
 use serde::Serialize;
 
 /// A change that a journal made to its own files, or damage that it found there. Lines are stored in files, which are
-/// called segments. New lines go to the active segment. A sealed segment never changes.
+/// called segments. New lines go to the active segment. A sealed segment gets no more lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]

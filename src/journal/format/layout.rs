@@ -6,7 +6,7 @@ use crate::disk::Storage;
 use crate::error::{Error, Result};
 
 /// The paths of one journal. New lines go to the active segment. The internal directory, which is next to the active
-/// segment, holds the sealed segments, which never change.
+/// segment, holds the sealed segments, which get no more lines.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     active: PathBuf,

@@ -1,5 +1,5 @@
 //! Divides a journal into blocks: parts of its segments that threads can read independently. New lines go to the active
-//! segment. Sealed segments never change.
+//! segment. Sealed segments get no more lines.
 //!
 //! A line belongs to the block in which it begins. So each line is in exactly one block, however the segment is
 //! divided. A reader needs only the byte before a block to know whether a line begins at the start of the block.

@@ -37,8 +37,8 @@ impl Line<'_> {
     }
 }
 
-/// The lines of a journal in order: first the lines of the sealed segments, which never change, and then the lines of
-/// the active segment.
+/// The lines of a journal in order: first the lines of the sealed segments, which get no more lines, and then the
+/// lines of the active segment.
 ///
 /// Reading takes no lock and does not disturb writers. Lines that are appended during the reading are returned too. A
 /// line that is still being written is not returned.

@@ -1,5 +1,5 @@
 //! Recovery: finds the last line of the journal after a crash, and makes the active segment end there. New lines go to
-//! the active segment. Sealed segments never change.
+//! the active segment. Sealed segments get no more lines.
 //!
 //! A process recovers when it opens the journal, and again when it finds the files in a state that it does not expect.
 //! During recovery the process holds the journal's lock.

@@ -1,6 +1,6 @@
 //! Decides which run logs and which sealed segments of a ledger to keep, archive or delete, with a reason for each
-//! decision. A sealed segment is a file of the ledger that no longer changes. The module does not access files or the
-//! clock.
+//! decision. A sealed segment is a file of the ledger that gets no more lines. The module does not access files or
+//! the clock.
 //!
 //! For a file in the directory of run logs, the first rule that applies decides:
 //!

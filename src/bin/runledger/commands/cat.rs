@@ -11,7 +11,7 @@ use crate::term::output;
 /// Write all lines of the ledger, oldest first
 ///
 /// A ledger consists of segments. New lines are appended to the active segment, which is the file of --ledger. The
-/// older segments are sealed, which means that they no longer change.
+/// older segments are sealed, which means that they get no more lines.
 ///
 /// Lines are written to stdout as they are stored: first the lines of the sealed segments, then those of the active
 /// segment. Each line is written exactly once, even if other processes append lines or seal the active segment in the
