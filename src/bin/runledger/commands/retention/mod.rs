@@ -34,7 +34,7 @@ use crate::global::Global;
 ///
 /// - The log lists the error as PENDING.
 ///
-/// The records of the ledger are never deleted. Sealed segments, which are files of the ledger that no longer change,
+/// The records of the ledger are never deleted. Sealed segments, which are files of the ledger that get no more lines,
 /// are moved to the archive. In the archive, they form a ledger of their own. `runledger verify --ledger
 /// ARCHIVE/execution_metrics.jsonl` verifies that ledger. Before the command changes something, it records the change
 /// in events.jsonl, an internal file of the ledger.
