@@ -270,5 +270,5 @@ pub(crate) fn count(malformed: u64, global: &Global) {
 /// Returns the run of a record. The statement of a redaction has a run of its own, which is not a run of the user. So the
 /// result is `None` for a statement.
 pub(crate) fn run_of(record: ExecutionMetrics) -> Option<String> {
-    if record.kind.as_str() == "redaction" { None } else { record.run.run_id }
+    if record.is_statement() { None } else { record.run.run_id }
 }

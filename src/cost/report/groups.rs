@@ -203,12 +203,15 @@ impl<Z: TimeZone> Report<Z> {
         Self { week_start: self.week_start, skills: self.skills.clone(), ..empty }
     }
 
-    /// Adds one execution.
+    /// Adds one execution. Leaves out [statements](ExecutionMetrics::is_statement) of redactions.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of
     /// [`Usd`](crate::Usd). After an error, do not use the report: it includes only a part of the execution.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
+        if record.is_statement() {
+            return Ok(());
+        }
         let Some(Parts { models, cached }) = Parts::of(record) else {
             self.without_model += 1;
             return Ok(());
@@ -275,6 +278,7 @@ impl<Z: TimeZone> Report<Z> {
     ///   error.
     pub(crate) fn add_row(&mut self, row: &Row<'_>) -> Result<()> {
         let (in_whole, model) = match row.place {
+            _ if row.skill == ExecutionMetrics::STATEMENT_SKILL => return Ok(()),
             Place::WithoutModel => {
                 self.without_model += row.sum.executions;
                 return Ok(());

@@ -142,6 +142,11 @@ impl<'l> Fields<'l> {
         }
     }
 
+    /// Like [`ExecutionMetrics::is_statement`].
+    pub fn is_statement(&self) -> bool {
+        self.skill_name == ExecutionMetrics::STATEMENT_SKILL
+    }
+
     /// Returns whether the execution succeeded; `None` if the outcome is unknown, or if the record contradicts itself.
     pub fn succeeded(&self) -> Option<bool> {
         outcome(self.execution_succeeded, self.execution_failed)
