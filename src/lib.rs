@@ -72,7 +72,7 @@
 //! Nothing is guaranteed on a network file system, or on a disk that loses flushed data. Nothing is guaranteed either
 //! if a program writes to the ledger's files without the ledger's lock.
 //!
-//! [`docs::guarantees`] lists 34 failures. For each failure, the page says what holds afterwards and which tests
+//! [`docs::guarantees`] lists 35 failures. For each failure, the page says what holds afterwards and which tests
 //! provoke the failure.
 //!
 //! # Async
