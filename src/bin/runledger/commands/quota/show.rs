@@ -88,7 +88,7 @@ fn tables(statuses: &[Status], are_bundled: bool, out: &mut impl Write) -> Resul
 
 fn write_counts(statuses: &[&QuotaStatus], are_bundled: bool, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
-        Column::Name(if are_bundled { "api (bundled)" } else { "api" }),
+        Column::Name(if are_bundled { "bundled api" } else { "api" }),
         Column::Text("unit"),
         Column::Number("limit"),
         Column::Number("consumed"),
