@@ -131,7 +131,7 @@ impl AlertsPolicy {
             (Some((program, args)), _) => Ok(AlertReceiver::Command(program, args)),
             (None, Some(url)) if url.is_encrypted() && !has_tls => Err(invalid(format!(
                 "found the webhook {}; expected http to this machine, because this program was built without TLS for \
-                 webhooks. Build it with the feature alerts-tls",
+                 webhooks. Build it with --features alerts-tls",
                 url.origin()
             ))),
             (None, Some(url)) => Ok(AlertReceiver::Webhook(url)),
