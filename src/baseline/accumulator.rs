@@ -88,13 +88,16 @@ impl Accumulator {
         Ok(self)
     }
 
-    /// Adds a record to its group.
+    /// Adds a record to its group. Leaves out [statements](ExecutionMetrics::is_statement) of redactions.
     pub fn add(&mut self, record: &ExecutionMetrics) {
         self.add_fields(&Fields::of(record));
     }
 
     /// Like [`add`](Self::add), but takes only the [`Fields`] of a record.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
+        if fields.is_statement() {
+            return;
+        }
         let (labels, observation) = observation::of(fields);
         self.observe(&labels.key(self.by), &observation);
     }

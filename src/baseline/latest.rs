@@ -51,6 +51,9 @@ impl Latest {
 
     /// Like [`add`](Self::add), but takes only the [`Fields`] of a record.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
+        if fields.is_statement() {
+            return;
+        }
         let (labels, observation) = observation::of(fields);
         let key = labels.key(self.by);
         match self.groups.get_mut(&*key) {

@@ -58,14 +58,16 @@ impl KnownIds {
     }
 
     /// Returns the number and the record of the line at `place`, which is a line of the execution `id`. The inner
-    /// `None` means that the line is not a record. The outer `None` means that the line was moved to an archive. In
-    /// that case, this function also discards the known ids, so that they are read again.
+    /// `None` means that readers skip the line: it is not a record, or its number belongs to another line. The outer
+    /// `None` means that the line was moved to an archive. In that case, this function also discards the known ids, so
+    /// that they are read again.
     pub(super) fn record_at(&self, place: LinePlace, id: Uuid) -> Result<Option<(u64, Option<ExecutionMetrics>)>> {
-        let line = self.line(place, id)?;
-        if line.is_none() {
+        let Some((seq, line)) = self.line(place, id)? else {
             self.forget();
-        }
-        Ok(line.map(|(seq, line)| (seq, record_of(&line).ok())))
+            return Ok(None);
+        };
+        let record = record_of(&line).ok();
+        Ok(Some((seq, if record.is_some() && self.has_own_number(place, id, &line)? { record } else { None })))
     }
 
     /// Returns true if `json` is the record that the line at `place` had before texts were taken out of the line. The

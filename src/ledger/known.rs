@@ -43,8 +43,8 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// The ids of the executions that have a record.
 pub(super) struct KnownIds {
-    storage: Arc<dyn Storage>,
-    layout: Layout,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) layout: Layout,
     /// Receives an error for each segment that cannot be read.
     warn: Warn,
     ids: PerProcess<Ids>,

@@ -37,6 +37,7 @@ mod kinds;
 mod known;
 mod log;
 mod options;
+mod pasted;
 mod pending;
 mod places;
 mod reader;

@@ -17,6 +17,35 @@ impl ExecutionMetrics {
     /// The tag that lists the numbers of the calls whose final usage was not reported.
     pub(crate) const LOWER_BOUND_CALLS: &str = "lower_bound_calls";
 
+    /// The skill of the statements of redactions. No other execution should have this skill.
+    pub(crate) const STATEMENT_SKILL: &str = "runledger.redact";
+
+    /// Returns true if the record is the statement of a [redaction](crate::Ledger::redact): its skill is
+    /// `runledger.redact`, and it succeeded and used no model. Sums, baselines and comparisons leave statements out,
+    /// because a statement is not work of an agent. An execution that used a model or failed is never left out, whatever
+    /// its skill is.
+    ///
+    /// ```
+    /// use runledger::{ExecutionMetrics, Usage, Uuid, metrics::Status};
+    ///
+    /// let start = "2026-11-20T12:00:00Z".parse()?;
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "runledger.redact", "0.1.0", start);
+    /// record.set_status(Status::Success);
+    /// assert!(record.is_statement());
+    /// record.set_usage("claude-opus-4-5", &Usage::new(1_000, 500));
+    /// assert!(!record.is_statement());
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    pub fn is_statement(&self) -> bool {
+        self.skill_name == Self::STATEMENT_SKILL && self.execution_succeeded == Some(true) && !self.used_model()
+    }
+
+    /// Returns true if the [hook](crate::hook) of a coding agent recorded the execution. Such a record has no cost. The
+    /// import of the session adds the costs, in other records of the same run.
+    pub fn is_of_hook(&self) -> bool {
+        self.tags.get("recorded_by").and_then(Value::as_str) == Some("hook")
+    }
+
     /// Returns true if the record shows that a model was used, because it has calls, tokens, a cost, a cost tier, or a
     /// value in `model`.
     ///

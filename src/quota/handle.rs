@@ -238,9 +238,10 @@ impl Quota {
         if let Some(limit) = self.limits.get(api)
             && limit.unit.step() != step
         {
+            let held = Unit::of_step(step).map_or_else(|| step.to_owned(), |unit| unit.to_string());
             return Err(Error::new(ErrorKind::Invalid, format!("resume the hold {line}")).detail(format!(
-                "found a hold of {step} of {api:?}; expected {}, the unit of the limit",
-                limit.unit.step()
+                "found a hold of {api:?} in {held}; expected a hold in {}, the unit of the limit",
+                limit.unit
             )));
         }
         Ok(if step == Unit::Usd.step() {

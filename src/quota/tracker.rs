@@ -107,7 +107,9 @@ impl Tracker {
         let counted = self.counted(limit, at)?;
         if counted.sums.consumed.checked_add(amount).is_none() {
             let (amount, Limit { api, unit, .. }) = (A::from_steps(amount), limit);
-            return Err(Error::new(ErrorKind::Overflow, format!("add {amount} {unit} of {api:?}")));
+            let [consumed, most] = [counted.sums.consumed, u64::MAX].map(A::from_steps);
+            let found = format!("found {consumed} {unit} consumed before; expected a sum of at most {most} {unit}");
+            return Err(Error::new(ErrorKind::Overflow, format!("add {amount} {unit} of {api:?}")).detail(found));
         }
         let seq = self.append(limit, at, Event::Consume { amount, certainty, watch: Watch::of(limit, at) })?;
         self.status_after(limit, seq, at, at)

@@ -163,6 +163,8 @@ pub struct SkillRow {
     pub share: Option<f64>,
     /// The share of successes among the executions with a known outcome, or `None` if no outcome is known.
     pub success_rate: Option<f64>,
+    /// The number of executions of the skill whose outcome is unknown. The success rate does not include them.
+    pub outcome_unknown: u64,
     /// The cost of the skill in each bar of [`CostOverTime::slices`]. `None` if no cost is known.
     pub slices: Vec<Option<Usd>>,
 }
@@ -247,6 +249,7 @@ pub fn costs<Z>(report: &Report<Z>, by: StackBy, skills: &Baselines) -> (CostOve
             lower_bounds: sum.lower_bounds,
             share: share(sum.cost, totals.cost),
             success_rate: skills.get(skill).and_then(|baseline| baseline.success_rate),
+            outcome_unknown: skills.get(skill).map_or(0, |baseline| baseline.outcome_unknown),
             slices: slices.iter().map(|(_, group)| cost_in(group.and_then(|group| group.skills.get(skill)))).collect(),
         })
         .collect();

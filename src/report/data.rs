@@ -42,6 +42,9 @@ pub struct LedgerReport {
     /// The number of spilled records: records that could not be appended to the ledger so far, and are stored in a
     /// separate file. No other figure includes them.
     pub spilled: u64,
+    /// The number of sessions that a hook of a coding agent recorded, and whose costs are unknown because the sessions
+    /// were not imported. No cost includes them.
+    pub not_imported: u64,
     /// The number of lines of the ledger that are not records.
     pub malformed_lines: u64,
     /// Whether lines of the ledger are damaged or missing.
@@ -114,6 +117,7 @@ impl LedgerReport {
             executions,
             in_flight: 0,
             spilled: 0,
+            not_imported: 0,
             malformed_lines: 0,
             integrity,
             gate: None,

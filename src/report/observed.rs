@@ -118,8 +118,11 @@ impl Default for Observations {
 }
 
 impl Observations {
-    /// Adds an execution of the period.
+    /// Adds an execution of the period. Leaves out [statements](crate::ExecutionMetrics::is_statement) of redactions.
     pub fn add(&mut self, fields: &Fields<'_>) {
+        if fields.is_statement() {
+            return;
+        }
         self.skills.add_fields(fields);
         match fields.succeeded() {
             Some(true) => self.succeeded += 1,

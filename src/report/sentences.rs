@@ -49,7 +49,9 @@ impl LedgerReport {
     pub fn cost_title(&self) -> String {
         let cost = &self.cost;
         let Some(total) = cost.cost else {
-            return if cost.executions == 0 {
+            return if cost.executions == 0 && self.not_imported > 0 {
+                "The costs of the agents' sessions are unknown.".to_owned()
+            } else if cost.executions == 0 {
                 "No execution used a model, so there is no cost.".to_owned()
             } else {
                 "The cost of every execution is unknown.".to_owned()
@@ -60,7 +62,13 @@ impl LedgerReport {
             let name = first.name.as_deref().unwrap_or("an unknown model");
             Some(format!(" {} of this cost is for {name}.", percent(share)))
         });
-        format!("Executions cost {}.{}", in_words(total, cost.lower_bounds > 0), first.unwrap_or_default())
+        format!("Executions cost {}.{}", in_words(total, self.is_cost_bound()), first.unwrap_or_default())
+    }
+
+    /// Returns true if the known cost is only a lower bound, because the final usage of a call was not reported, or
+    /// because sessions of agents were not imported.
+    pub(super) fn is_cost_bound(&self) -> bool {
+        self.cost.lower_bounds + self.not_imported > 0
     }
 
     /// Returns a note that says what the chart of the cost over time counts.
@@ -69,6 +77,7 @@ impl LedgerReport {
         let mut note = format!("US dollars by {} and {}. ", cost.slice, cost.by.name());
         note += &format!("n = {} that used a model", executions(cost.executions));
         note += &match cost.unpriced {
+            0 if self.not_imported > 0 => ".".to_owned(),
             0 => "; every cost is known.".to_owned(),
             unpriced => format!("; the cost of {} is unknown and not in the bars.", count(unpriced)),
         };
@@ -76,6 +85,12 @@ impl LedgerReport {
             note += &format!(
                 " The cost of {} is a lower bound, because the final usage of a call was not reported.",
                 count(cost.lower_bounds)
+            );
+        }
+        if self.not_imported > 0 {
+            note += &format!(
+                " A hook recorded {} whose cost is unknown and not in the bars; `runledger import` adds it.",
+                are(self.not_imported, "session", "sessions")
             );
         }
         if cost.without_model > 0 {
@@ -86,7 +101,7 @@ impl LedgerReport {
             note += &format!(" {of} priced at standard prices: {} USD, which may be too low or too high.", usd(amount));
         }
         if cost.slices_left_out > 0 {
-            note += &format!(" {} earlier bars are left out.", count(cost.slices_left_out));
+            note += &format!(" {} left out.", are(cost.slices_left_out, "earlier bar is", "earlier bars are"));
         }
         note
     }
@@ -111,14 +126,18 @@ impl LedgerReport {
         let skills = &self.skills;
         let unknown = match skills.others_unpriced {
             0 => String::new(),
-            unpriced => format!(", and the cost of {} of their executions is unknown", count(unpriced)),
+            unpriced => {
+                let whose = noun(skills.others, "its", "their");
+                format!(", and the cost of {} of {whose} executions is unknown", count(unpriced))
+            }
         };
         let text = match skills.others_cost {
             Some(cost) => {
                 format!(
-                    "{} {} USD together{unknown}.",
+                    "{} {} USD{}{unknown}.",
                     are(skills.others, "other skill cost", "other skills cost"),
-                    bounded(cost, skills.others_lower_bounds > 0)
+                    bounded(cost, skills.others_lower_bounds > 0),
+                    noun(skills.others, "", " together")
                 )
             }
             None => format!("{} no known cost{unknown}.", are(skills.others, "other skill has", "other skills have")),

@@ -24,7 +24,7 @@ pub enum PriceBasis {
     Prices(Vec<(Meter, Usd)>),
     /// The cost was calculated with another price table, and not with the table that was passed to
     /// [`RunLog::new`](super::RunLog::new). The text is the version of that other table.
-    NotAtHand(String),
+    OtherTable(String),
     /// The cost was calculated with the price table that was passed to [`RunLog::new`](super::RunLog::new). The text is
     /// the version of this table. The prices of the call are unknown, because the record lacks the tokens of the call,
     /// or the table has no price for the call.
@@ -32,7 +32,7 @@ pub enum PriceBasis {
     /// The vendor reported the cost.
     Reported,
     /// The cost was recorded without its origin.
-    NotTold,
+    WithoutOrigin,
     /// The cost is unknown, since no price is known.
     Unknown,
     /// The cost is unknown, since it was not recorded. The table that was passed to
@@ -84,9 +84,9 @@ fn basis(execution: &ExecutionMetrics, call: &LlmCall, prices: &PriceTable) -> P
         Some(table) => match rates(execution, call, table, prices) {
             Some(rates) => PriceBasis::Prices(rates),
             None if prices.files().any(|file| file.version == table) => PriceBasis::ByTable(table.clone()),
-            None => PriceBasis::NotAtHand(table.clone()),
+            None => PriceBasis::OtherTable(table.clone()),
         },
-        None => PriceBasis::NotTold,
+        None => PriceBasis::WithoutOrigin,
     }
 }
 
@@ -115,10 +115,10 @@ impl PriceLine {
             PriceBasis::Prices(rates) => {
                 format!("{CALCULATED} {}", rates.iter().map(rate).collect::<Vec<_>>().join(", "))
             }
-            PriceBasis::NotAtHand(table) => BY_TABLE.join(&version(table)),
+            PriceBasis::OtherTable(table) => BY_TABLE.join(&version(table)),
             PriceBasis::ByTable(table) => format!("{}{}", BY_TABLE[0], version(table)),
             PriceBasis::Reported => REPORTED.to_owned(),
-            PriceBasis::NotTold => NOT_TOLD.to_owned(),
+            PriceBasis::WithoutOrigin => NOT_TOLD.to_owned(),
             PriceBasis::Unknown => UNKNOWN.to_owned(),
             PriceBasis::NotRecorded => NOT_RECORDED.to_owned(),
         };
@@ -130,7 +130,7 @@ impl PriceLine {
         let (basis, model) = markdown.strip_prefix("*Cost ")?.strip_suffix(")*")?.split_once(" (")?;
         let basis = match basis {
             REPORTED => PriceBasis::Reported,
-            NOT_TOLD => PriceBasis::NotTold,
+            NOT_TOLD => PriceBasis::WithoutOrigin,
             UNKNOWN => PriceBasis::Unknown,
             NOT_RECORDED => PriceBasis::NotRecorded,
             _ => match basis.strip_prefix(CALCULATED) {
@@ -141,7 +141,7 @@ impl PriceLine {
                 None => {
                     let table = basis.strip_prefix(BY_TABLE[0])?;
                     match table.strip_suffix(BY_TABLE[1]) {
-                        Some(table) => PriceBasis::NotAtHand(unescape(table)),
+                        Some(table) => PriceBasis::OtherTable(unescape(table)),
                         None => PriceBasis::ByTable(unescape(table)),
                     }
                 }

@@ -247,6 +247,39 @@ compared with the baselines of the week from 2026-02-09T00:00:00.000Z
     assert!(few.contains("\npublish  latency_ms         3250    3275   -3.4% … 4.1%  1.0000  too few\n"), "{few}");
 }
 
+/// The final usage of some calls was not reported, so the means of costs and tokens can be too low.
+#[test]
+fn values_that_are_lower_bounds_are_counted() {
+    let mut records = executions();
+    // Three executions of `publish`: one of the first week, and two of the second.
+    for hour in [3, 200, 201] {
+        records[2 * hour].tags.insert("lower_bound_calls".to_owned(), vec![1].into());
+    }
+    let place = place(&records);
+    let note = |args: &str| run(&place, args).stderr;
+    let of = |executions: &str| {
+        format!(
+            "runledger: the cost and the tokens of {executions} are lower bounds, so the means of cost and tokens can \
+             be too low\n"
+        )
+    };
+    assert_eq!(note("baseline"), of("3 executions"));
+    assert_eq!(note("baseline --skill publish --until 2026-02-03"), of("1 execution"));
+    assert_eq!(note("baseline --skill search"), "");
+    answer(&place, "baseline freeze --week 2026-02-10");
+    let text = "recent: the cost and the tokens of 2 executions are lower bounds, so the means of cost and tokens";
+    let compared = run(&place, "compare").answer(1);
+    assert!(compared.replace("\n    ", " ").contains(text), "{compared}");
+    assert!(compared.contains("judged\nrecent: "), "{compared}");
+    let markdown = run(&place, "compare --markdown").answer(1);
+    assert!(
+        markdown.contains("Recent executions: the cost and the tokens of 2 executions are lower bounds"),
+        "{markdown}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&run(&place, "compare --json").answer(1)).unwrap();
+    assert_eq!(json["lower_bounds"], 2);
+}
+
 /// A gate must not be green if it judged nothing, or if it did not judge a required metric.
 #[test]
 fn compare_ends_with_3_if_it_judged_nothing_or_not_what_is_required() {
@@ -324,7 +357,7 @@ fn compare_in_json_has_every_number() {
     assert_eq!(
         run(&frozen_place(), window).answer(1),
         concat!(
-            r#"{"week_start":"2026-02-09T00:00:00.000Z","metrics":4,"judged":4,"required_not_judged":[],"#,
+            r#"{"week_start":"2026-02-09T00:00:00.000Z","metrics":4,"judged":4,"lower_bounds":0,"required_not_judged":[],"#,
             r#""skills":{"publish":{"success_rate":{"baseline":1.0,"#,
             r#""recent":0.7353,"baseline_samples":168,"recent_samples":34,"test":"fisher_exact","#,
             r#""delta":-0.264705882,"relative_delta":-0.264705882,"interval":[-0.485488376,-0.115831836],"#,

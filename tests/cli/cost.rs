@@ -220,7 +220,7 @@ fn json_has_the_names_of_ccusage_and_every_digit() {
                 r#""cacheReadTokens":30000,"totalTokens":33533,"totalCost":1.24687575,"executions":4,"#,
                 r#""unpriced":1,"atStandard":0,"atStandardCost":null,"lowerBounds":0,"unreported":{"inputTokens":0,"outputTokens":0,"cacheCreationTokens":3,"#,
                 r#""cacheReadTokens":3,"totalTokens":0},"unpricedModels":["llama-9"]},"withoutModel":0,"#,
-                r#""malformedLines":1}"#,
+                r#""notImported":0,"malformedLines":1}"#,
                 "\n"
             )
         )
@@ -348,7 +348,7 @@ fn the_cost_of_no_records_is_unknown() {
             r#"{"models":[],"totals":{"inputTokens":null,"outputTokens":null,"cacheCreationTokens":null,"#,
             r#""cacheReadTokens":null,"totalTokens":null,"totalCost":null,"executions":0,"unpriced":0,"atStandard":0,"atStandardCost":null,"lowerBounds":0,"#,
             r#""unreported":{"inputTokens":0,"outputTokens":0,"cacheCreationTokens":0,"cacheReadTokens":0,"#,
-            r#""totalTokens":0}},"withoutModel":0,"malformedLines":0}"#,
+            r#""totalTokens":0}},"withoutModel":0,"notImported":0,"malformedLines":0}"#,
             "\n"
         )
     );

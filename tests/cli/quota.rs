@@ -13,7 +13,7 @@ fn quota_without_a_journal_is_unused_and_creates_none() {
     let place = Place::empty();
     let table = place.run(["quota"]).answer(0);
     let mut rows = table.lines();
-    assert_eq!(rows.next(), Some("api            unit     limit consumed held remaining   % resets (UTC)     level"));
+    assert_eq!(rows.next(), Some("bundled api    unit     limit consumed held remaining   % resets (UTC)     level"));
     let without_reset =
         |row: &str| format!("{}{}", &row[..row.len() - 22], row.split_whitespace().next_back().unwrap());
     assert_eq!(
@@ -90,7 +90,7 @@ fn quota_shows_the_exact_rest_of_budgets_and_counts_unknown_amounts() {
     let table = place.run(["quota", "--limits", "limits.json"]).answer(0);
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     // The person's own limits come first.
-    let (own, bundled) = table.split_once("\n\napi ").unwrap();
+    let (own, bundled) = table.split_once("\n\nbundled api ").unwrap();
     assert!(bundled.contains("github-rest ") && !own.contains("github-rest"), "{table}");
     let (_, own) = own.split_once("openai-gpt4").unwrap();
     assert_eq!(

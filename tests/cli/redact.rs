@@ -121,3 +121,32 @@ fn an_archived_line_is_redacted_and_its_archive_verifies() {
     let verified = verify().answer(1);
     assert!(verified.contains("no later line states this"), "{verified}");
 }
+
+/// The statement of a redaction is listed, but it is not work of an agent.
+#[test]
+fn statements_are_listed_and_do_not_count() {
+    let (place, id) = place();
+    let count = |place: &Place| {
+        let cost = place.run(["cost", "--json"]).json();
+        let report = place.run(["report", "--text", "--json"]).json();
+        let top = place.run(["top", "--once", "--json"]).json();
+        let baseline = place.run(["baseline", "--json"]).answer(0);
+        let skills = baseline.matches("runledger.redact").count();
+        (cost["withoutModel"].clone(), report["executions"].clone(), top["last_hour"]["executions"].clone(), skills)
+    };
+    let before = count(&place);
+    assert_eq!((&before.0, &before.1, before.3), (&2.into(), &2.into(), 0));
+    assert_eq!(redact(&place, &id, "error_reason").0, Some(0));
+    assert_eq!(count(&place), before);
+    // The sums of an index leave the statement out too.
+    place.run(["index", "extend"]);
+    assert_eq!(count(&place), before);
+    let list = place.run(["list"]).answer(0);
+    assert!(list.contains("runledger.redact"), "{list}");
+    let mut other = record_of(9);
+    other.kind = runledger::metrics::Kind::Other("redaction".to_owned());
+    other.run.run_id = Some("r-9".to_owned());
+    place.append_again(&other);
+    let gated = place.run(["gate"]);
+    assert!(gated.stdout.contains("r-9"), "a record of the user: {gated:?}");
+}

@@ -180,3 +180,79 @@ fn the_text_leaves_out_weeks_without_executions() {
     );
     assert_eq!(json(&place, "")["cost"]["slices"].as_array().unwrap().len(), 65);
 }
+
+/// Returns what a hook records for the call of a tool.
+fn hooked(id: u128, session: &str) -> ExecutionMetrics {
+    let mut tool = record(id, "Bash", "2026-11-20T12:00:00Z", Some(5), Status::Success);
+    tool.run.run_id = Some(session.to_owned());
+    tool.tags.insert("recorded_by".to_owned(), "hook".into());
+    tool.tags.insert("tool".to_owned(), "Bash".into());
+    tool
+}
+
+#[test]
+fn sessions_that_a_hook_recorded_and_that_were_not_imported_have_unknown_costs() {
+    let mut records = vec![priced(1, "draw", "2"), hooked(2, "a"), hooked(3, "a"), hooked(4, "b")];
+    let place = Place::with(&records);
+    let note = "A hook recorded 2 sessions whose cost is unknown and not in the bars; `runledger import` adds it.";
+    let text = place.run(["report", "--text"]).answer(0).replace("\n  ", " ");
+    assert!(text.contains("Executions cost at least 2.00 USD.") && text.contains(note), "{text}");
+    assert!(!text.contains("every cost is known"), "{text}");
+    assert!(page(&place, "").contains("Cost in USD</dt><dd>≥2.00<small>"));
+    assert_eq!(json(&place, "")["not_imported"], 2);
+    let cost = place.run(["cost"]);
+    assert!(cost.stderr.contains("a hook recorded 2 sessions whose costs are unknown"), "{}", cost.stderr);
+    let cost: serde_json::Value = serde_json::from_str(&place.run(["cost", "--json"]).stdout).unwrap();
+    assert_eq!(cost["notImported"], 2);
+    let other_day = ["cost", "--since", "2026-11-21", "--json"];
+    assert_eq!(place.run(other_day).json()["notImported"], 0);
+
+    // After an import of one session, its run has a cost.
+    let mut turn = priced(5, "turn", "1");
+    turn.run.run_id = Some("a".to_owned());
+    records.push(turn);
+    let place = Place::with(&records);
+    assert_eq!(json(&place, "")["not_imported"], 1);
+    assert!(place.run(["cost"]).stderr.contains("1 session whose cost is unknown"));
+
+    let alone = Place::with(&[hooked(2, "a")]).run(["report", "--text"]).answer(0);
+    assert!(alone.contains("The costs of the agents' sessions are unknown."), "{alone}");
+    let none = Place::with(&[priced(1, "draw", "2")]);
+    assert!(none.run(["report", "--text"]).answer(0).contains("every cost is known"));
+    assert_eq!(none.run(["cost"]).stderr, "");
+}
+
+#[test]
+fn one_skill_is_not_called_several() {
+    let mut records: Vec<_> = (1..=13).map(|id| priced(id, &format!("s-{id:02}"), &format!("{}", 100 - id))).collect();
+    let text = Place::with(&records).run(["report", "--text"]).answer(0);
+    assert!(text.contains("\n1 other skill cost 87.00 USD.\n"), "{text}");
+    let mut unknown = priced(14, "s-13", "1");
+    unknown.cost_usd = None;
+    records.push(unknown);
+    let text = Place::with(&records).run(["report", "--text"]).answer(0);
+    assert!(text.contains("1 other skill cost 87.00 USD, and the cost of 1 of its executions is unknown."), "{text}");
+}
+
+#[test]
+fn a_success_rate_says_how_many_outcomes_are_unknown() {
+    let mut interrupted = priced(2, "draw", "2");
+    interrupted.set_status(Status::Interrupted);
+    let place = Place::with(&[priced(1, "draw", "2"), interrupted, priced(3, "check", "1")]);
+    let text = place.run(["report", "--text"]).answer(0);
+    assert!(text.contains(" 100.0%, 1 unknown\n"), "{text}");
+    let page = page(&place, "");
+    assert_eq!(page.matches(">100.0 %, 1 unknown</td>").count(), 1, "{page}");
+    assert_eq!(json(&place, "")["skills"]["rows"][0]["outcome_unknown"], 1);
+}
+
+#[test]
+fn a_report_that_would_replace_a_file_names_the_option() {
+    let place = Place::with(&[priced(1, "draw", "2")]);
+    fs::write(place.path("r.html"), "mine").unwrap();
+    assert_eq!(
+        place.run(["report", "--out", "r.html"]).complaint(2),
+        "runledger: cannot write the report: r.html: found a file; expected a new file. Choose another name, or replace \
+         the file with --force\n"
+    );
+}

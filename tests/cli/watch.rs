@@ -529,3 +529,13 @@ fn row_34_each_alert_reaches_the_receiver_whenever_the_watcher_is_killed() {
     assert_eq!(counts.len(), apis as usize);
     assert!(counts.values().all(|count| *count == [1, 1, 0]), "{counts:?}");
 }
+
+#[test]
+fn an_alert_is_a_line_that_a_shell_can_read() {
+    let place = place();
+    consume(&place, "calls", "90");
+    policy(&place, &json!({"command": ["sh", "-c", "read -r alert && printf '%s' \"$alert\" > read && wc -l > more"]}));
+    once(&place).answer(0);
+    let alert: Value = serde_json::from_str(&std::fs::read_to_string(place.path("read")).unwrap()).unwrap();
+    assert!(alert["id"].is_string(), "{alert}");
+}

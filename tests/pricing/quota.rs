@@ -187,7 +187,11 @@ fn a_sum_beyond_its_range_is_refused_and_not_recorded() {
     let fixture = Fixture::new();
     let quota = fixture.open();
     quota.record_consumption("openai-gpt4", Some(u64::MAX)).unwrap();
-    assert_eq!(quota.record_consumption("openai-gpt4", Some(1)).unwrap_err().kind(), ErrorKind::Overflow);
+    let error = quota.record_consumption("openai-gpt4", Some(1)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Overflow);
+    let most = u64::MAX;
+    let found = format!("found {most} tokens consumed before; expected a sum of at most {most} tokens");
+    assert_eq!(error.details(), [found]);
     let status = quota.record_consumption("openai-gpt4", Some(0)).unwrap();
     assert_eq!((sums(&status), status.warning_level), ((u64::MAX, 0, 0), WarningLevel::Red));
     assert_eq!(fixture.lines(), 2);

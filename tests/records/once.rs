@@ -338,3 +338,35 @@ fn a_record_after_the_removed_line_of_another_program_is_known() {
     assert_eq!(append(&ledger, &numbered(3)), "durable 3");
     assert_eq!(append(&ledger, &numbered(2)), "duplicate 2");
 }
+
+/// Another program copies a line of another ledger into a segment. Its number belongs to another line, so readers skip it,
+/// and `verify` reports it. So the record of the copied line is not stored yet.
+#[test]
+fn a_record_whose_line_was_copied_from_another_ledger_is_not_stored_yet() {
+    let directory = tempfile::tempdir().unwrap();
+    let [path, other] = ["log.jsonl", "other.jsonl"].map(|name| directory.path().join(name));
+    let open = || Options::new().on_warning(|_| ()).open(&path).unwrap();
+    for (path, ids) in [(&path, 1..=5), (&other, 11..=12)] {
+        let ledger = Ledger::open(path).unwrap();
+        ids.for_each(|id| _ = ledger.append(&numbered(id)).unwrap());
+    }
+    let [own, copied] = [&path, &other].map(|path| std::fs::read_to_string(path).unwrap());
+    let mut lines: Vec<_> = own.lines().collect();
+    lines.insert(3, copied.lines().nth(1).unwrap());
+    // A copy of an own line, in the same segment, changes nothing.
+    lines.insert(5, own.lines().next().unwrap());
+    std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let faults = runledger::LedgerReader::open(&path).unwrap().verify(&[]).unwrap().faults;
+    assert_eq!(faults.iter().map(|fault| fault.seq).collect::<Vec<_>>(), [Some(2), Some(1)]);
+
+    let ledger = open();
+    assert_eq!(append(&ledger, &numbered(12)), "durable 6");
+    for id in [1, 2, 5, 12] {
+        assert!(append(&ledger, &numbered(id)).starts_with("duplicate"), "{id}");
+    }
+    drop(ledger);
+    let ledger = open();
+    assert_eq!(append(&ledger, &numbered(12)), "duplicate 6");
+    let ids: Vec<_> = ledger.reader().records().map(|record| record.unwrap().execution_id.as_u128()).collect();
+    assert_eq!(ids, [1, 2, 3, 4, 5, 12]);
+}

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use runledger::baseline::{FrozenBaselines, Precision};
+use runledger::cost::{CostBy, Report};
 use runledger::metrics::Fields;
-use runledger::{Baselines, Error, ErrorKind, FrozenWeeks};
+use runledger::{Baselines, Error, ErrorKind, FrozenWeeks, Timestamp};
 
 use crate::failure::Failure;
 use crate::global::Global;
@@ -77,6 +78,26 @@ pub(crate) fn fold<A: Send>(
     let scanned = records::scan(&window.period, global)?.fold(init, take_wanted, merge)?;
     records::warn_of(&scanned.skipped, global);
     Ok(scanned.value)
+}
+
+/// Returns how many executions of the window have a cost and output tokens that are lower bounds. With `since`, only
+/// executions that started then or later are counted.
+pub(crate) fn lower_bounds(window: &Window, since: Option<Timestamp>, global: &Global) -> Result<u64, Failure> {
+    let counts = |start| window.period.contains(start) && since.is_none_or(|since| start >= since);
+    let found = records::scan(&window.period, global)?.sum_up(Report::new(CostBy::Skill), counts)?;
+    let of_window = |skill: Option<&str>| window.skill.is_none() || window.skill.as_deref() == skill;
+    let groups = found.value.groups().filter(|(skill, _)| of_window(*skill));
+    Ok(groups.map(|(_, group)| group.sum.lower_bounds).sum())
+}
+
+/// Returns a sentence that says that means of costs and tokens can be too low. Returns `None` if `executions` is 0.
+pub(crate) fn of_lower_bounds(executions: u64) -> Option<String> {
+    let of = match executions {
+        0 => return None,
+        1 => "1 execution are lower bounds".to_owned(),
+        _ => format!("{} executions are lower bounds", short::count(executions.into())),
+    };
+    Some(format!("the cost and the tokens of {of}, so the means of cost and tokens can be too low"))
 }
 
 /// Writes a table of baselines. Below the table, writes for how many executions each value is unknown.

@@ -20,8 +20,8 @@ pub(crate) enum Failure {
     Output(#[from] io::Error),
     #[error("cannot {operation}: {}", path.display())]
     File { operation: &'static str, path: PathBuf, source: io::Error },
-    #[error("cannot {operation}: {}: found a file; expected a new file. Choose another name", path.display())]
-    Exists { operation: &'static str, path: PathBuf },
+    #[error("cannot {operation}: {}: found a file; expected a new file. {advice}", path.display())]
+    Exists { operation: &'static str, path: PathBuf, advice: &'static str },
     #[error("cannot read a head: {}", path.display())]
     Head { path: PathBuf, source: Box<dyn Error + Send + Sync> },
     #[error(
@@ -134,7 +134,7 @@ impl Failure {
     pub(crate) fn of_new_file(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
-            io::ErrorKind::AlreadyExists => Self::Exists { operation, path },
+            io::ErrorKind::AlreadyExists => Self::Exists { operation, path, advice: "Choose another name" },
             _ => Self::File { operation, path, source },
         }
     }

@@ -23,6 +23,7 @@ mod failure;
 mod fallback;
 mod faults;
 mod global;
+mod hooked;
 mod input_file;
 mod input_line;
 mod ledger;

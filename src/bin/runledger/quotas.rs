@@ -33,12 +33,20 @@ pub(crate) struct Shown<'s> {
     enforced: bool,
     /// If at least this percentage of the limit is used, a person is asked before a call. `None` if nobody is asked.
     warn: Option<u8>,
+    /// True if the limit is one of the bundled limits, which nobody has set for this ledger.
+    bundled: bool,
+}
+
+/// Returns true if the limit is a bundled one.
+pub(crate) fn is_bundled(limit: &Limit) -> bool {
+    Limits::bundled().get(&limit.api) == Some(limit)
 }
 
 impl Status {
     pub(crate) fn shown(&self, limit: Option<&Limit>) -> Shown<'_> {
         let warn = limit.and_then(|limit| limit.warn).map(std::num::NonZeroU8::get);
-        Shown { kind: "quota", status: self, enforced: limit.is_some_and(|limit| limit.enforce), warn }
+        let (enforced, bundled) = (limit.is_some_and(|limit| limit.enforce), limit.is_some_and(is_bundled));
+        Shown { kind: "quota", status: self, enforced, warn, bundled }
     }
 
     /// Returns the status as a line of text.

@@ -270,5 +270,5 @@ pub(crate) fn count(malformed: u64, global: &Global) {
 /// Returns the run of a record. Returns `None` for the statement of a redaction, because its run is not a run of the
 /// user.
 pub(crate) fn run_of(record: ExecutionMetrics) -> Option<String> {
-    if record.kind.as_str() == "redaction" { None } else { record.run.run_id }
+    if record.is_statement() { None } else { record.run.run_id }
 }

@@ -203,14 +203,14 @@ impl<Z: TimeZone> Report<Z> {
         Self { week_start: self.week_start, skills: self.skills.clone(), ..empty }
     }
 
-    /// Adds one execution.
+    /// Adds one execution. Does not count [statements](ExecutionMetrics::is_statement) of redactions.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of
     /// [`Usd`](crate::Usd). After an error, do not use the report: it includes only a part of the execution.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         let Some(Parts { models, cached }) = Parts::of(record) else {
-            self.without_model += 1;
+            self.without_model += u64::from(record.skill_name != ExecutionMetrics::STATEMENT_SKILL);
             return Ok(());
         };
         self.totals.add(&models, cached)?;
@@ -275,6 +275,7 @@ impl<Z: TimeZone> Report<Z> {
     ///   error.
     pub(crate) fn add_row(&mut self, row: &Row<'_>) -> Result<()> {
         let (in_whole, model) = match row.place {
+            Place::WithoutModel if row.skill == ExecutionMetrics::STATEMENT_SKILL => return Ok(()),
             Place::WithoutModel => {
                 self.without_model += row.sum.executions;
                 return Ok(());

@@ -98,7 +98,7 @@ impl<'g> Run<'g> {
         let id = record.execution_id;
         let required = self.gate.policy.required.of(record);
         let member = Member::of(record, required);
-        self.is_of_hook |= member::is_of_hook(record);
+        self.is_of_hook |= record.is_of_hook();
         self.has_cost |= record.cost_usd.is_some();
         self.places.insert(id, self.members.len());
         self.count(record);

@@ -38,18 +38,13 @@ impl Member {
     }
 }
 
-/// Returns true if a hook (a command that a coding agent calls) recorded the execution.
-pub(super) fn is_of_hook(record: &ExecutionMetrics) -> bool {
-    record.tags.get("recorded_by").and_then(Value::as_str) == Some("hook")
-}
-
 /// Returns true if a hook recorded the execution, and the execution is the call of a tool itself. Such an execution
 /// has the name of the tool. Returns false for a skill or a sub-agent that a tool started.
 ///
 /// If a person stops a coding agent, the agent never reports the end of the tool that was running. The hook then
 /// records the tool as interrupted. More about this tool cannot be known, so nothing is missing in the log.
 pub(super) fn is_tool_of_agent(record: &ExecutionMetrics) -> bool {
-    is_of_hook(record) && record.tags.get("tool").and_then(Value::as_str) == Some(&record.skill_name)
+    record.is_of_hook() && record.tags.get("tool").and_then(Value::as_str) == Some(&record.skill_name)
 }
 
 pub(super) fn check_times(record: &ExecutionMetrics, reasons: &mut Reasons) {

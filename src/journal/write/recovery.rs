@@ -85,7 +85,7 @@ impl Tail {
     }
 
     fn report_damage(&self, segment: u64, found: String) {
-        self.warn(&Error::new(ErrorKind::Diverged, "open the ledger").path(self.layout.active()).detail(format!(
+        self.warn(&Error::new(ErrorKind::Diverged, "continue the ledger's last line").path(self.layout.active()).detail(format!(
             "it was truncated or changed: {found}. The next line leaves a gap in the numbers, which `runledger verify` reports"
         )));
         self.record(&Event::Damaged { segment, found });

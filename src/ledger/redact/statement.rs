@@ -11,8 +11,7 @@ use crate::error::Result;
 use crate::ledger::LedgerReader;
 use crate::metrics::{ExecutionMetrics, Kind, Status, Timestamp};
 
-/// The skill name of a statement.
-pub(in crate::ledger) const SKILL: &str = "runledger.redact";
+/// The kind of the execution that redacts.
 const KIND: &str = "redaction";
 /// The tag that stores the fields of [`Statement`] for which a record has no field of its own.
 const TAG: &str = "redaction";
@@ -86,7 +85,8 @@ impl LedgerReader {
 impl Statement {
     /// Returns the statement as a record with the given id.
     pub(super) fn to_record(&self, id: Uuid) -> ExecutionMetrics {
-        let mut record = ExecutionMetrics::new(id, SKILL, env!("CARGO_PKG_VERSION"), self.at);
+        let mut record =
+            ExecutionMetrics::new(id, ExecutionMetrics::STATEMENT_SKILL, env!("CARGO_PKG_VERSION"), self.at);
         record.timestamp_end = Some(self.at);
         record.set_status(Status::Success);
         record.kind = Kind::Other(KIND.to_owned());
@@ -101,7 +101,7 @@ impl Statement {
 
     /// Returns the record as a statement, or `None` if the record is not a statement.
     pub(in crate::ledger) fn of(record: &ExecutionMetrics) -> Option<Self> {
-        if record.skill_name != SKILL || record.kind.as_str() != KIND {
+        if !record.is_statement() || record.kind.as_str() != KIND {
             return None;
         }
         let Stated { execution_id, field, why, lines } = Stated::deserialize(record.tags.get(TAG)?).ok()?;
@@ -113,7 +113,10 @@ impl Statement {
     pub(in crate::ledger) fn in_line(line: &[u8]) -> Option<Self> {
         const ID: &[u8] = br#"{"execution_id":""#;
         const NAME: &[u8] = br#"","skill_name":""#;
-        let rest = line.get(ID.len() + 36..)?.strip_prefix(NAME)?.strip_prefix(SKILL.as_bytes())?;
+        let rest = line
+            .get(ID.len() + 36..)?
+            .strip_prefix(NAME)?
+            .strip_prefix(ExecutionMetrics::STATEMENT_SKILL.as_bytes())?;
         let text = std::str::from_utf8(line).ok().filter(|_| rest.starts_with(b"\""))?;
         Self::of(&ExecutionMetrics::from_json(text).ok()?)
     }

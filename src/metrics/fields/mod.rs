@@ -142,6 +142,12 @@ impl<'l> Fields<'l> {
         }
     }
 
+    /// Like [`ExecutionMetrics::is_statement`].
+    pub fn is_statement(&self) -> bool {
+        let used_model = self.model_name.is_some() || self.tokens_used.is_some() || self.cost_usd.is_some();
+        self.skill_name == ExecutionMetrics::STATEMENT_SKILL && self.execution_succeeded == Some(true) && !used_model
+    }
+
     /// Returns whether the execution succeeded; `None` if the outcome is unknown, or if the record contradicts itself.
     pub fn succeeded(&self) -> Option<bool> {
         outcome(self.execution_succeeded, self.execution_failed)

@@ -7,6 +7,7 @@ use super::markup::{Cell, Heading, UNKNOWN, escape, table};
 use crate::baseline::Verdict;
 use crate::metrics::Usd;
 use crate::quota::WarningLevel;
+use crate::report::costs::SkillRow;
 use crate::report::data::{LedgerReport, QuotaBar};
 use crate::report::latency::LatencyRow;
 use crate::report::numbers::{bounded, count, duration, minute, percent, signed_percent};
@@ -84,7 +85,7 @@ fn figures(report: &LedgerReport) -> String {
     let cost = &report.cost;
     figure(
         "Cost in USD",
-        cost.cost.map(|known| escape(&bounded(known, cost.lower_bounds > 0))),
+        cost.cost.map(|known| escape(&bounded(known, report.is_cost_bound()))),
         &format!("unknown for {} of {}", count(cost.unpriced), count(cost.executions)),
     );
     let failures = &report.failures;
@@ -139,12 +140,21 @@ fn skills(report: &LedgerReport, out: &mut String) {
             Cell::number(row.share, || percent(row.share.unwrap_or_default())),
             whole(row.executions),
             whole(row.unpriced),
-            Cell::number(row.success_rate, || percent(row.success_rate.unwrap_or_default())),
+            Cell::number(row.success_rate, || success(row)),
         ]
     });
     let body = table(&title, &headings, rows.collect())
         + "<p class=\"note\">Each line has a scale of its own, from 0 to its highest value. An unknown cost is a gap.</p>";
     section(out, "Most expensive skills", &title, report.skills_note().as_deref(), &body);
+}
+
+/// Returns the success rate, with the number of executions whose outcome is unknown.
+fn success(row: &SkillRow) -> String {
+    let rate = percent(row.success_rate.unwrap_or_default());
+    match row.outcome_unknown {
+        0 => rate,
+        unknown => format!("{rate}, {} unknown", count(unknown)),
+    }
 }
 
 fn amount(cost: Option<Usd>, is_bound: bool) -> Cell {

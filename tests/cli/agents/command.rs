@@ -110,6 +110,28 @@ fn a_call_counts_with_its_largest_usage_in_any_turn() {
     assert_eq!(output, [Some(50), Some(7)]);
 }
 
+/// Only a prompt is between the two lines of the call. The file is searched in parts, so the prompt is of any length.
+#[test]
+fn a_call_that_is_repeated_after_a_prompt_counts_with_its_largest_usage() {
+    for padding in [0, 1_000, 261_000, 262_100, 262_144, 600_000] {
+        let place = Place::empty();
+        let mut long = prompt("s", 10);
+        long.as_object_mut().unwrap().insert("padding".to_owned(), json!("x".repeat(padding)));
+        let lines = [
+            prompt("s", 0),
+            message("s", "msg_1", "req_1", 1, 5),
+            long,
+            message("s", "msg_1", "req_1", 11, 50),
+            message("s", "msg_2", "req_2", 12, 7),
+        ];
+        write(&place, FILE, &lines, "");
+        let said = import(&place, "").answer(0);
+        assert!(said.contains("\n1 line that repeats a call; each call counts once\n"), "{said}");
+        let output: Vec<_> = records(&place).iter().map(|record| record.tokens_output).collect();
+        assert_eq!(output, [Some(50), Some(7)], "{padding}");
+    }
+}
+
 #[test]
 fn environment_variables_name_the_directories() {
     let place = Place::empty();

@@ -17,7 +17,7 @@ use crate::records;
 use crate::run_id;
 use crate::term::{Column, Table, audience, output};
 
-/// List the last executions, with the newest last
+/// List the executions that were recorded last
 ///
 /// Prints a table with one row for each execution. Times are UTC, or in the zone of --zone. Each id is shortened to the
 /// first digits that distinguish it from all other ids in the ledger. `runledger show` accepts the short id. If the

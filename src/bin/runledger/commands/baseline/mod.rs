@@ -15,7 +15,7 @@ use runledger::baseline::{Accumulator, BaselineBy, Latest};
 use runledger::metrics::Fields;
 
 use crate::argument::{file_name, one_of, whole};
-use crate::baselines::{fold, table};
+use crate::baselines::{fold, lower_bounds, of_lower_bounds, table};
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
 use crate::global::Global;
@@ -29,6 +29,9 @@ use crate::zone::Zone;
 /// Prints one row for each group. Latencies are percentiles of `total_latency_ms`. Percentiles are exact if the group
 /// has at most 49,152 distinct latencies, and otherwise accurate to 0.4 %. In the JSON, `latency_precision` says
 /// whether the percentiles are exact. The same records always give the same JSON, byte for byte.
+///
+/// If the final usage of a call was not reported, the cost and the tokens of its execution are lower bounds. Stderr then
+/// says how many executions of the window have such values. With --last, it counts all executions of the window.
 ///
 /// Without --since, --until, --skill and --last, results are cached, so later calls read only new records. Weeks in a
 /// --zone other than UTC are not cached. For long ledgers, the cache is stored in `baseline-skill.checkpoint` and
@@ -82,6 +85,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             fold(&args.window, global, || Accumulator::by(by), add, Accumulator::merge)?.finish()
         }
     };
+    if let Some(text) = of_lower_bounds(lower_bounds(&args.window, None, global)?) {
+        output::note(&text, "lower_bounds", global.style());
+    }
     match &args.out {
         Some(path) => save(&baselines, path, &global.ledger)?,
         None if global.json => writeln!(out, "{}", baselines.to_json()?)?,

@@ -9,6 +9,8 @@ pub(super) struct Answer<'c> {
     pub(super) week_start: Timestamp,
     pub(super) metrics: usize,
     pub(super) judged: usize,
+    /// The number of recent executions whose cost and tokens are lower bounds.
+    pub(super) lower_bounds: u64,
     pub(super) required_not_judged: Vec<NotJudged<'c>>,
     #[serde(flatten)]
     pub(super) comparison: &'c Comparison,

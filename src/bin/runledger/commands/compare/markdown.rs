@@ -4,6 +4,7 @@ use runledger::baseline::{Metric, Verdict};
 
 use super::answer::{Answer, NotJudged};
 use super::cells::{interval, number_of, verdict};
+use crate::baselines::of_lower_bounds;
 use crate::markdown::{Align, Markdown, code};
 use crate::term::{cell, short};
 
@@ -26,6 +27,9 @@ pub(super) fn document(answer: &Answer<'_>, samples_min: u64) -> Markdown {
         "Compared with the baselines of the week from {}. Judged: {} of {}.",
         answer.week_start, answer.judged, answer.metrics
     ));
+    if let Some(text) = of_lower_bounds(answer.lower_bounds) {
+        document.paragraph(&format!("Recent executions: {text}."));
+    }
     let columns = [
         ("verdict", Align::Left),
         ("skill", Align::Left),

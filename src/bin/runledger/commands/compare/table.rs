@@ -4,8 +4,9 @@ use std::io::Write;
 
 use super::answer::{Answer, NotJudged};
 use super::cells::{interval, number_of, verdict};
+use crate::baselines::of_lower_bounds;
 use crate::failure::Failure;
-use crate::term::{Column, Table, cell, printable, short};
+use crate::term::{Column, Table, cell, paragraph, printable, short};
 
 pub(super) fn write(answer: &Answer<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
@@ -35,6 +36,9 @@ pub(super) fn write(answer: &Answer<'_>, out: &mut impl Write) -> Result<(), Fai
     let Answer { week_start, metrics, judged, .. } = answer;
     writeln!(out, "compared with the baselines of the week from {week_start}")?;
     writeln!(out, "{judged} of {metrics} metrics judged")?;
+    if let Some(text) = of_lower_bounds(answer.lower_bounds) {
+        paragraph(&format!("recent: {text}"), [0, 4], out)?;
+    }
     for NotJudged { skill, metric } in &answer.required_not_judged {
         writeln!(out, "required and not judged: {metric} of {}", printable(skill))?;
     }

@@ -55,6 +55,9 @@ use week_start::WeekStart;
 ///   execution may have used a model, so it is in the table, and its cost is unknown. Interrupted calls of an agent's
 ///   tools use no model, and are not in the table.
 ///
+/// If a hook of a coding agent recorded sessions that `runledger import` did not add yet, stderr says so, because their
+/// costs are in no sum.
+///
 /// An execution belongs to the day, week or month in which it started. With --by model, an execution that used several
 /// models is counted under each of these models. If its record does not say how much each model used, the execution is
 /// counted under `-` instead.
@@ -101,6 +104,9 @@ use week_start::WeekStart;
 /// - `atStandardCost`: the cost of the calls at standard prices, in dollars
 ///
 /// - `lowerBounds`: the number of executions whose output tokens and cost are lower bounds
+///
+/// - `notImported`: the number of sessions that a hook recorded and whose costs are unknown, because they were not
+///   imported. Only the newest 1,000 records of the period are examined. The key is missing with --run
 ///
 /// - `repriced`: only with --prices or --reprice. It contains `executions`, the number of executions with computed
 ///   costs, and `calls`, the number of calls that each price table priced. The key of a table is its version.

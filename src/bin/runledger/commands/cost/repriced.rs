@@ -76,4 +76,7 @@ pub(super) struct WithRepriced<R> {
     pub(super) report: R,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) repriced: Option<Repriced>,
+    /// The number of sessions that a hook recorded and that were not imported. Missing with --run.
+    #[serde(rename = "notImported", skip_serializing_if = "Option::is_none")]
+    pub(super) not_imported: Option<u64>,
 }

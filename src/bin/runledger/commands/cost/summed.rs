@@ -13,6 +13,7 @@ use super::{Args, markdown, table};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
+use crate::hooked;
 use crate::records;
 use crate::term::output;
 use crate::zone::Zone;
@@ -56,10 +57,19 @@ fn write(
     global: &Global,
     out: &mut impl Write,
 ) -> Result<ExitCode, Failure> {
+    // With --run, the sessions of other runs do not matter.
+    let not_imported = if args.selection.has_all_runs() {
+        Some(hooked::not_imported(&records::reader(global)?, &args.selection.period)?)
+    } else {
+        None
+    };
+    if let Some(text) = not_imported.and_then(hooked::sentence) {
+        output::note(&text, "not_imported", global.style());
+    }
     let document = || markdown::document(&report, repriced.as_ref(), malformed_lines);
     let is_written = args.markdown.write(document, out)?;
     if global.json {
-        output::json_line(out, &Answer { report: WithRepriced { report, repriced }, malformed_lines })?;
+        output::json_line(out, &Answer { report: WithRepriced { report, repriced, not_imported }, malformed_lines })?;
     } else if !is_written {
         table::write(&report, out)?;
         if let Some(repriced) = repriced {

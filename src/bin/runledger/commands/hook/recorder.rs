@@ -146,9 +146,8 @@ impl Recorder<'_> {
         let recorded = self.ledger.recorded(id)?.map(|(_, record)| record);
         // The process of an earlier hook may have recorded the end, and died before it ended the holds.
         recorded.iter().for_each(|record| self.end_holds(record));
-        let is_of_hook = |record: &ExecutionMetrics| record.tags.contains_key("recorded_by");
         let may_end = |record: &ExecutionMetrics| record.status == Some(Status::Interrupted);
-        if recorded.is_none_or(|record| is_of_hook(&record) && !may_end(&record)) {
+        if recorded.is_none_or(|record| record.is_of_hook() && !may_end(&record)) {
             return Ok(());
         }
         self.append(&self.event.finished(id, clock::now()))

@@ -96,7 +96,7 @@ impl<'a> Import<'a> {
     fn append(&mut self, name: &str) -> Result<bool, Failure> {
         let appended = self.batch.append(self.ledger.as_ref(), self.global);
         if let Some(known) = &mut self.known {
-            known.forget_appended();
+            known.end_batch();
         }
         self.summary.imported += appended.stored;
         self.summary.duplicates += appended.duplicates;

@@ -82,7 +82,7 @@ impl Known {
 
     /// Clears `pending` at the end of a batch, to limit the memory. A dry run appends nothing, so it may later count
     /// duplicates of these records as new.
-    pub(super) fn forget_appended(&mut self) {
+    pub(super) fn end_batch(&mut self) {
         self.pending.clear();
     }
 }
@@ -121,7 +121,7 @@ mod tests {
                 assert_eq!(known.add(&record(id, "a")).unwrap(), Novelty::Duplicate);
                 assert_eq!(known.add(&record(id, "b")).unwrap(), Novelty::Conflict);
                 ledger.append(&record(id, "a")).unwrap();
-                known.forget_appended();
+                known.end_batch();
                 assert!(known.kept.len() <= kept_max && known.pending.is_empty());
             }
             let mut again = Known::with_kept_max(&path, kept_max).unwrap();

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use runledger::quota::{Amount, Limit, Limits, Zone};
+use runledger::quota::{Amount, Limit, Zone};
 use runledger::{QuotaStatus, Usd};
 
 use crate::exit_code::ExitCode;
@@ -11,7 +11,7 @@ use crate::global::Global;
 use crate::limits::OwnLimits;
 use crate::observed;
 use crate::quota_text::{period, reset};
-use crate::quotas::{Status, of_all};
+use crate::quotas::{Status, is_bundled, of_all};
 use crate::term::{Column, Table, audience, cell, output, printable, short};
 
 pub(super) fn run(
@@ -24,7 +24,7 @@ pub(super) fn run(
     let apis: Vec<&str> = match api {
         Some(api) => vec![api],
         None => {
-            let (own, bundled): (Vec<_>, Vec<_>) = limits.iter().partition(|limit| is_own(limit));
+            let (own, bundled): (Vec<_>, Vec<_>) = limits.iter().partition(|limit| !is_bundled(limit));
             own.into_iter().chain(bundled).map(|limit| limit.api.as_str()).collect()
         }
     };
@@ -36,13 +36,13 @@ pub(super) fn run(
             .try_for_each(|(status, api)| output::json_line(out, &status.shown(limits.get(api))))?;
     } else {
         // The limits that a person has set come first, in tables of their own.
-        let own = apis.iter().take_while(|name| api.is_some() || limits.get(name).is_some_and(is_own)).count();
+        let own = apis.iter().take_while(|name| limits.get(name).is_none_or(|limit| !is_bundled(limit))).count();
         let (own, bundled) = statuses.split_at(own);
-        tables(own, out)?;
+        tables(own, false, out)?;
         if !own.is_empty() && !bundled.is_empty() {
             writeln!(out)?;
         }
-        tables(bundled, out)?;
+        tables(bundled, true, out)?;
         apis.iter().filter_map(|api| limits.get(api)).try_for_each(|limit| write_enforcement(limit, out))?;
     }
     if api.is_none() {
@@ -57,11 +57,6 @@ pub(super) fn run(
     Ok(ExitCode::Yes)
 }
 
-/// Returns true if the limit is not a bundled one.
-fn is_own(limit: &Limit) -> bool {
-    Limits::bundled().get(&limit.api) != Some(limit)
-}
-
 /// If the limit is enforced, writes a line that says so. The line has the percentage that must be used before the hook
 /// asks a person.
 fn write_enforcement(limit: &Limit, out: &mut impl Write) -> Result<(), Failure> {
@@ -73,27 +68,27 @@ fn write_enforcement(limit: &Limit, out: &mut impl Write) -> Result<(), Failure>
 }
 
 /// Writes one table of quotas in tokens or calls, and two tables of budgets. One table of budgets would be too wide,
-/// because exact amounts of dollars are long.
-fn tables(statuses: &[Status], out: &mut impl Write) -> Result<(), Failure> {
+/// because exact amounts of dollars are long. The headings of bundled limits say that they are bundled.
+fn tables(statuses: &[Status], are_bundled: bool, out: &mut impl Write) -> Result<(), Failure> {
     let counts = statuses.iter().filter_map(|status| if let Status::Counts(it) = status { Some(it) } else { None });
     let dollars = statuses.iter().filter_map(|status| if let Status::Dollars(it) = status { Some(it) } else { None });
     let counts: Vec<_> = counts.collect();
     let dollars: Vec<_> = dollars.collect();
     if !counts.is_empty() {
-        write_counts(&counts, out)?;
+        write_counts(&counts, are_bundled, out)?;
     }
     if !counts.is_empty() && !dollars.is_empty() {
         writeln!(out)?;
     }
     if !dollars.is_empty() {
-        write_dollars(&dollars, out)?;
+        write_dollars(&dollars, are_bundled, out)?;
     }
     Ok(())
 }
 
-fn write_counts(statuses: &[&QuotaStatus], out: &mut impl Write) -> Result<(), Failure> {
+fn write_counts(statuses: &[&QuotaStatus], are_bundled: bool, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
-        Column::Name("api"),
+        Column::Name(if are_bundled { "bundled api" } else { "api" }),
         Column::Text("unit"),
         Column::Number("limit"),
         Column::Number("consumed"),
@@ -126,9 +121,10 @@ fn write_counts(statuses: &[&QuotaStatus], out: &mut impl Write) -> Result<(), F
     write_held(statuses, out)
 }
 
-fn write_dollars(statuses: &[&QuotaStatus<Usd>], out: &mut impl Write) -> Result<(), Failure> {
+fn write_dollars(statuses: &[&QuotaStatus<Usd>], are_bundled: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let heading = if are_bundled { "bundled (usd)" } else { "budget (usd)" };
     let mut table = Table::new([
-        Column::Name("budget (usd)"),
+        Column::Name(heading),
         Column::Number("consumed"),
         Column::Number("held"),
         Column::Number("remaining"),
@@ -148,7 +144,7 @@ fn write_dollars(statuses: &[&QuotaStatus<Usd>], out: &mut impl Write) -> Result
     table.write(out)?;
     writeln!(out)?;
     let mut table = Table::new([
-        Column::Name("budget (usd)"),
+        Column::Name(heading),
         Column::Number("limit"),
         Column::Text("period"),
         Column::Text(resets_heading(statuses)),

@@ -13,6 +13,7 @@ use crate::baselines;
 use crate::clock;
 use crate::failure::{self, Failure};
 use crate::global::Global;
+use crate::hooked;
 use crate::policy_file;
 use crate::quotas::{self, Status};
 use crate::records;
@@ -45,6 +46,7 @@ pub(super) fn gather(args: &Args, global: &Global) -> Result<LedgerReport, Failu
     let costs = costs(&summed, args.by, &skills);
     let mut report = LedgerReport::new(&ledger, clock::now(), reported, integrity, &skills, &observed, costs);
     (report.in_flight, report.spilled, report.malformed_lines) = (in_flight, spilled, malformed_lines);
+    report.not_imported = hooked::not_imported(&reader, period)?;
     report.look_up(|id| reader.find(id))?;
     if let Some(frozen) = frozen {
         report.compare(frozen.week_start, &frozen.compare(observed.take_recent()), &skills);

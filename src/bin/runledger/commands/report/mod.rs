@@ -85,7 +85,13 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         return Err(Failure::IsLedger { operation: OPERATION, path: path.clone() });
     }
     let page = html::page(&gather::gather(args, global)?)?;
-    output_file::create(OPERATION, path, args.force, |file| Ok(file.write_all(page.as_bytes())?))?;
+    let written = output_file::create(OPERATION, path, args.force, |file| Ok(file.write_all(page.as_bytes())?));
+    written.map_err(|failure| match failure {
+        Failure::Exists { operation, path, .. } => {
+            Failure::Exists { operation, path, advice: "Choose another name, or replace the file with --force" }
+        }
+        other => other,
+    })?;
     let path = path.display().to_string();
     if global.json {
         output::json_line(out, &serde_json::json!({"path": path, "bytes": page.len()}))?;

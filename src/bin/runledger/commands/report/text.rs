@@ -103,7 +103,10 @@ fn skills(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
             bounded(row.cost, row.lower_bounds > 0),
             cell(row.share.map(short::percent)),
             short::count(row.unpriced.into()),
-            cell(row.success_rate.map(short::percent)),
+            cell(row.success_rate.map(|rate| match row.outcome_unknown {
+                0 => short::percent(rate),
+                unknown => format!("{}, {} unknown", short::percent(rate), short::count(unknown.into())),
+            })),
         ]);
     }
     if report.skills.rows.is_empty() { Ok(()) } else { Ok(table.write(out)?) }

@@ -26,11 +26,6 @@ impl Callers {
     }
 }
 
-/// Returns true if a hook recorded the execution.
-pub(super) fn is_of_hook(record: &ExecutionMetrics) -> bool {
-    text(record, "recorded_by") == Some("hook")
-}
-
 fn text<'r>(record: &'r ExecutionMetrics, key: &str) -> Option<&'r str> {
     record.tags.get(key).and_then(Value::as_str)
 }

@@ -6,7 +6,6 @@ use runledger::metrics::{QcOutcome, Status};
 use runledger::{ExecutionMetrics, Timestamp, Usd, Uuid};
 use serde::Serialize;
 
-use super::calls::is_of_hook;
 use crate::execution_table::{PRODUCTION, production, status};
 use crate::failure::Failure;
 use crate::term::short_id::shortest;
@@ -57,7 +56,7 @@ impl Node {
             start: record.timestamp_start,
             status: if in_flight { None } else { status(&record) },
             in_flight,
-            is_of_hook: is_of_hook(&record),
+            is_of_hook: record.is_of_hook(),
             production: production(&record),
             can_cost: in_flight || record.has_cost(),
             lower_bound: record.is_lower_bound(),
@@ -283,8 +282,11 @@ impl Trees {
         let [latency, cost] = total.texts();
         let unknown = |count: u64| if count > 0 { format!(", {count} unknown") } else { String::new() };
         writeln!(out, "executions: {}", total.executions)?;
-        let lower = total.lower_bounds;
-        let bounds = if lower > 0 { format!(", {lower} lower bounds") } else { String::new() };
+        let bounds = match total.lower_bounds {
+            0 => String::new(),
+            1 => ", 1 lower bound".to_owned(),
+            lower => format!(", {lower} lower bounds"),
+        };
         writeln!(out, "total usd: {cost}{}{bounds}", unknown(total.cost_unknown))?;
         writeln!(out, "total ms: {latency}{}", unknown(total.latency_unknown))?;
         if total.left_out > 0 {

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
 use crate::global::Global;
+use crate::hooked;
 use crate::observed::{self, CLAUDE_CODE, Shown};
 use crate::term::{Width, color, output};
 use crate::zone::Zone;
@@ -32,8 +33,8 @@ use today::Today;
 /// - `session`: the cost of this session, as the agent reports it.
 ///
 /// - `today`: the known cost of the executions in the ledger that started today. `≥` means that the cost of some of
-///   these executions is unknown, or that `runledger import` has not stored the whole cost of this session yet. `import
-///   --watch` stores each turn when it ends.
+///   these executions is unknown, that `runledger import` has not stored the whole cost of this session yet, or that a
+///   hook recorded a session of today that was not imported. `import --watch` stores each turn when it ends.
 ///
 /// - `left`: what remains of each limit in dollars in `limits.json`, which is next to the ledger. `≤` means that the
 ///   amount of some calls is unknown.
@@ -94,6 +95,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             "the cost of today is unknown: the ledger lacks {missing} USD of this session. Run `runledger import`"
         );
         output::note(&text, "not_imported", global.style());
+    } else if let Some(today) = today.as_ref().filter(|today| today.usd.is_none())
+        && let Some(sentence) = hooked::sentence(today.sessions_not_imported)
+    {
+        output::note(&format!("the cost of today is unknown: {sentence}"), "not_imported", global.style());
     }
     let budgets = given("the budgets are unknown", budgets::read(now, global), global);
     let windows = observed.as_ref().map(|known| {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::input::Input;
 use crate::failure::Failure;
 use crate::global::Global;
+use crate::hooked;
 use crate::period::{Period, When};
 use crate::records;
 use crate::zone::Zone;
@@ -36,6 +37,8 @@ pub(super) struct Today {
     /// How much of the running session's cost the ledger lacks, because the session is not imported yet. `None` if the
     /// cost of the session is unknown. `usd` does not include this part.
     pub(super) not_imported_usd: Option<Usd>,
+    /// The number of sessions of today that a hook recorded and that were not imported. `usd` does not include them.
+    pub(super) sessions_not_imported: u64,
     /// The number of spilled records, which are not in the ledger yet. `usd` does not include them.
     pub(super) spilled: u64,
 }
@@ -43,7 +46,8 @@ pub(super) struct Today {
 impl Today {
     /// Returns true if `usd` is only a part of the cost.
     pub(super) fn is_lower_bound(&self) -> bool {
-        self.unpriced + self.lower_bounds + self.spilled > 0 || self.not_imported_usd.is_some_and(|usd| usd > Usd::ZERO)
+        self.unpriced + self.lower_bounds + self.sessions_not_imported + self.spilled > 0
+            || self.not_imported_usd.is_some_and(|usd| usd > Usd::ZERO)
     }
 }
 
@@ -97,6 +101,7 @@ pub(super) fn read(
         usd: totals.cost.or((totals.executions == 0).then_some(Usd::ZERO)),
         unpriced: totals.unpriced,
         lower_bounds: totals.lower_bounds,
+        sessions_not_imported: hooked::not_imported(&reader, &period)?,
         not_imported_usd: input.map_or(Ok(None), |input| not_imported(input, &reader))?,
         spilled: reader.spilled()?.records.len() as u64,
     };

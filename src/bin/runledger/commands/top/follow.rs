@@ -40,6 +40,8 @@ impl Follow {
         {
             lines += 1;
             match record {
+                // The statement of a redaction is not work of an agent.
+                Ok(record) if record.is_statement() => {}
                 Ok(record) => state.learn(&record),
                 Err(error) if error.kind() == ErrorKind::Malformed => state.learn_malformed(),
                 // The next lines were moved to the archive before they were read. The iterator goes on with the first
@@ -89,7 +91,8 @@ fn learn_last_hour(reader: &LedgerReader, state: &mut State) -> runledger::Resul
         |latest, record| {
             let after = || record.total_latency_ms.map(|ms| record.timestamp_start.plus_ms(ms));
             let ended_at = record.timestamp_end.or_else(after).unwrap_or(record.timestamp_start);
-            latest.add(Some((ended_at, record.execution_id)).filter(|_| ended_at >= hour_ago));
+            let counts = ended_at >= hour_ago && !record.is_statement();
+            latest.add(Some((ended_at, record.execution_id)).filter(|_| counts));
         },
         |latest, later| {
             latest.left_out = latest.left_out.max(later.left_out);

@@ -38,7 +38,8 @@ impl Sources {
         let in_flight = self.in_flight(&mut problems);
         let spilled = self.spilled(&mut problems);
         if spilled > 0 {
-            problems.push(format!("{spilled} spilled records are not in the ledger yet; the figures leave them out"));
+            let which = if spilled == 1 { "record is" } else { "records are" };
+            problems.push(format!("{spilled} spilled {which} not in the ledger yet, and not in the figures"));
         }
         let mut bars = self.quotas(now).unwrap_or_else(|failure| {
             problems.push(format!("the quotas are unknown: {}", failure::text(&failure)));

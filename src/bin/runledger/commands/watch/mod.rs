@@ -64,9 +64,10 @@ const LEDGER_PAUSE: Duration = Duration::from_millis(100);
 /// - The name of a problem, such as cost_discrepancy: `runledger escalate` finds this problem in the current week.
 ///
 /// If one use of a limit reaches several levels, one alert is sent, for the most serious one: budget_end, quota_red,
-/// budget_warning, quota_yellow. The text of the alert also names the other level that was reached.
+/// budget_warning, quota_yellow. The text of the alert also names the other level that was reached. A problem of
+/// `escalate` is always an alert of its own, even if a limit of the same name causes an alert too.
 ///
-/// An alert is sent as one JSON object: to stdin of the command, or as the body of a POST request. The alert is
+/// An alert is sent as one JSON object: as one line on stdin of the command, or as the body of a POST request. The alert is
 /// delivered if the command exits with 0, or if the answer has a status from 200 to 299. Otherwise, another attempt
 /// follows after a pause, which doubles from about 1 second to 5 minutes. If a webhook asks for a longer pause with
 /// Retry-After, that pause is kept. After `attempts_max` attempts, the alert has failed. The next start without --once
@@ -101,12 +102,13 @@ The keys of `alerts` in a policy. A policy has either `command` or `webhook`:
       \"observed\": [\"YELLOW\", \"RED\"],
       \"damage\": true,
       \"command\": [\"notify-team\", \"--urgent\"],
-      \"webhook\": \"https://alerts.example/hook\",
       \"timeout_s\": 10,
       \"attempts_max\": 20
     }
   }
-  webhook  https, or http to this machine. Redirects are not followed, and
+  webhook  replaces `command`, for example with
+           \"webhook\": \"https://alerts.example/hook\". The address is https,
+           or http to this machine. Redirects are not followed, and
            proxies are not used. The name and password in an address are sent
            with basic authentication")]
 pub(crate) struct Args {

@@ -22,9 +22,11 @@ impl Program {
         Self { name: name.to_owned(), args: args.to_vec() }
     }
 
-    /// Runs the program with `json` on its stdin, and waits for its end. The output of the program goes to stderr. At
+    /// Runs the program with `json` and a line feed on its stdin, and waits for its end. The output of the program goes to stderr. At
     /// the deadline, the program and all its children are killed. Returns `None` if a signal ended the wait.
-    pub(super) fn deliver(&self, json: Vec<u8>, timeout: Duration, mut wait: Wait<'_>) -> Option<Delivery> {
+    pub(super) fn deliver(&self, mut json: Vec<u8>, timeout: Duration, mut wait: Wait<'_>) -> Option<Delivery> {
+        // Without the line feed, `read` of a shell fails although it reads the line.
+        json.push(b'\n');
         let stdin = match filled(json) {
             Ok(stdin) => stdin,
             Err(error) => return Some(refused(format!("cannot make a pipe for {:?}: {error}", self.name))),

@@ -19,6 +19,8 @@ use super::reading::LINE_BYTES_MAX;
 
 /// The key of the id of a request.
 const KEY: &str = "\"requestId\"";
+/// A line with a prompt has this text. Other lines can have it too.
+const PROMPT: &str = "\"user\"";
 /// The largest length of an id in bytes. A longer id is ignored.
 const ID_BYTES_MAX: usize = 4 * 1024;
 const READ_BYTES: usize = 1 << 18;
@@ -51,10 +53,13 @@ struct Requests(Vec<(u64, u32)>);
 impl Requests {
     /// Adds the requests in a file. `number` identifies the file.
     fn add(&mut self, file: &Path, number: u32) -> io::Result<()> {
-        let finder = Finder::new(KEY);
+        let (finder, prompt) = (Finder::new(KEY), Finder::new(PROMPT));
         let mut file = File::open(file)?;
         let mut bytes = Vec::with_capacity(READ_BYTES + ID_BYTES_MAX);
+        // True if there is a prompt between the last request and the bytes that are not searched for prompts yet.
+        let mut is_prompted = false;
         loop {
+            let mut searched = 0;
             let is_end = Read::by_ref(&mut file).take(READ_BYTES as u64).read_to_end(&mut bytes)? == 0;
             // If the end of an id is not read yet, the id is searched again when the next bytes are read.
             let mut left = bytes.len().saturating_sub(KEY.len() - 1);
@@ -65,21 +70,30 @@ impl Requests {
                     break;
                 }
                 if let Some(id) = id_at(rest) {
-                    self.push(hash(id), number);
+                    let place = (hash(id), number);
+                    if self.0.last() == Some(&place) {
+                        is_prompted |= bytes.get(searched..at).is_some_and(|bytes| prompt.find(bytes).is_some());
+                    }
+                    self.push(place, is_prompted);
+                    (is_prompted, searched) = (false, at);
                 }
                 left = left.max(at + KEY.len());
             }
             if is_end {
                 return Ok(());
             }
+            // A prompt can also begin before `left` and end after it.
+            let end = bytes.len().min(left + PROMPT.len() - 1);
+            is_prompted |= bytes.get(searched..end).is_some_and(|bytes| prompt.find(bytes).is_some());
             bytes.drain(..left);
         }
     }
 
-    /// Adds a request. The lines of a request usually follow one another, and are one place.
-    fn push(&mut self, request: u64, number: u32) {
-        if self.0.last() != Some(&(request, number)) {
-            self.0.push((request, number));
+    /// Adds a request and the number of its file. The lines of a request usually follow one another, and are one place.
+    /// If there is a prompt between them, they are in several turns, and so in several places.
+    fn push(&mut self, place: (u64, u32), is_prompted: bool) {
+        if is_prompted || self.0.last() != Some(&place) {
+            self.0.push(place);
         }
     }
 

@@ -101,7 +101,7 @@ impl Report<'_> {
             (counts.larger_copies, "call", "calls", &*larger),
             (counts.waiting, "turn", "turns", "without an end, left for the next import"),
             (transcripts.torn, "file", "files", "with an incomplete last line, left for the next import"),
-            (counts.repeated_lines, "line", "lines", "that repeat a call; each call counts once"),
+            (counts.repeated_lines, "line that repeats", "lines that repeat", "a call; each call counts once"),
             (appended.duplicates, "execution", "executions", "that the ledger had already"),
             (appended.refused, "execution", "executions", "that the ledger refused"),
             (counts.unreadable_lines, "line", "lines", &*unreadable),
