@@ -228,6 +228,8 @@ pub mod docs {
     pub mod guarantees {}
     #[doc = include_str!("docs/index.md")]
     pub mod index {}
+    #[doc = include_str!("docs/parquet.md")]
+    pub mod parquet {}
     #[doc = include_str!("docs/security.md")]
     pub mod security {}
 }
@@ -246,6 +248,8 @@ pub mod redaction;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod runlog;
+#[cfg(feature = "parquet")]
+pub mod ship;
 #[cfg(feature = "postgres")]
 pub mod sink;
 #[cfg(feature = "tracing")]
