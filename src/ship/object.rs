@@ -104,7 +104,8 @@ impl Store for BucketStore {
 
     fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let put = self.inner.put_opts(&self.path(name), PutPayload::from(bytes.to_vec()), options);
+        let path = self.path(name);
+        let put = self.inner.put_opts(&path, PutPayload::from(bytes.to_vec()), options);
         match self.runtime.block_on(put) {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),

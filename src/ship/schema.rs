@@ -62,12 +62,17 @@ pub(super) enum Value<'r> {
     Money(i128),
 }
 
-/// A column whose values are read from a `T`.
-pub(super) struct Column<T: ?Sized> {
+/// Reads a value from a line.
+type FromRow = for<'r> fn(&Row<'r>) -> Value<'r>;
+/// Reads a value from a call of a model.
+type FromCall = for<'r> fn(&'r LlmCall) -> Value<'r>;
+
+/// A column whose values are read by an `F`.
+pub(super) struct Column<F> {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
     pub(super) required: bool,
-    pub(super) read: for<'r> fn(&'r T) -> Value<'r>,
+    pub(super) read: F,
 }
 
 impl Value<'_> {
@@ -109,14 +114,14 @@ impl Value<'_> {
 }
 
 macro_rules! columns {
-    ($table:ident: $of:ty; $($name:literal $kind:ident $required:literal $read:expr;)*) => {
-        pub(super) const $table: &[Column<$of>] = &[
+    ($table:ident: $read_by:ty; $($name:literal $kind:ident $required:literal $read:expr;)*) => {
+        pub(super) const $table: &[Column<$read_by>] = &[
             $(Column { name: $name, kind: Kind::$kind, required: $required, read: $read },)*
         ];
     };
 }
 
-columns! { COLUMNS: Row<'_>;
+columns! { COLUMNS: FromRow;
     "seq" Int true |row| Value::count(Some(row.seq));
     "prev" Text true |row| Value::text(Some(row.prev));
     "hash" Text true |row| Value::text(Some(row.hash));
@@ -241,7 +246,7 @@ pub(super) const BEYOND: &str = "beyond";
 /// The name of the list of model calls. It comes last.
 pub(super) const CALLS: &str = "calls";
 
-columns! { CALL_COLUMNS: LlmCall;
+columns! { CALL_COLUMNS: FromCall;
     "call_sequence" Int true |call| match Value::count(Some(call.call_sequence)) {
         Value::Beyond => Value::Int(i64::MAX),
         number => number,
@@ -261,7 +266,7 @@ columns! { CALL_COLUMNS: LlmCall;
 pub(super) fn file_type() -> Result<TypePtr> {
     let build = || -> parquet::errors::Result<TypePtr> {
         let mut fields = COLUMNS.iter().map(leaf).collect::<Result<Vec<_>, _>>()?;
-        fields.push(leaf(&Column::<Row<'_>> { name: BEYOND, kind: Kind::Json, required: false, read: |_| Value::Null })?);
+        fields.push(leaf(&Column { name: BEYOND, kind: Kind::Json, required: false, read: () })?);
         let members = CALL_COLUMNS.iter().map(leaf).collect::<Result<Vec<_>, _>>()?;
         let element = Type::group_type_builder("element").with_repetition(Repetition::REQUIRED).with_fields(members);
         let list = Type::group_type_builder("list").with_repetition(Repetition::REPEATED);
@@ -274,7 +279,7 @@ pub(super) fn file_type() -> Result<TypePtr> {
     build().map_err(|source| Error::new(ErrorKind::Invalid, "describe the columns of a file").source(source))
 }
 
-fn leaf<T: ?Sized>(column: &Column<T>) -> parquet::errors::Result<TypePtr> {
+fn leaf<F>(column: &Column<F>) -> parquet::errors::Result<TypePtr> {
     let time = LogicalType::timestamp(true, TimeUnit::MICROS);
     let (physical, logical) = match column.kind {
         Kind::Text | Kind::Json => (Physical::BYTE_ARRAY, Some(LogicalType::String)),

@@ -59,7 +59,8 @@ pub struct ShippedFiles {
 /// assert!(ledger.begin(Skill::new("parse", "1.0.0")).succeed().is_durable());
 ///
 /// let store = DirectoryStore::new(directory.path().join("fleet"));
-/// let mut shipper = Shipper::new(ledger.reader().follow()?, store, ShipperOptions::new().machine("build-7"));
+/// let options = ShipperOptions::new().machine("build-7");
+/// let mut shipper = Shipper::new(ledger.reader().follow()?, Box::new(store), options);
 /// assert_eq!(shipper.ship(true)?.records, 1);
 /// assert_eq!(shipper.ship(true)?.records, 0); // nothing is shipped twice
 /// # Ok::<(), runledger::Error>(())
@@ -75,8 +76,8 @@ pub struct Shipper {
 
 impl Shipper {
     /// Returns a shipper that copies `ledger` to `store`.
-    pub fn new(ledger: Follower, store: impl Store + 'static, options: ShipperOptions) -> Self {
-        Self { ledger, store: Box::new(store), options, reached: None }
+    pub fn new(ledger: Follower, store: Box<dyn Store>, options: ShipperOptions) -> Self {
+        Self { ledger, store, options, reached: None }
     }
 
     /// Stores all files that are due and not in the store. If `active` is false, only the lines of sealed segments are

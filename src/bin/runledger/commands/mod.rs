@@ -43,6 +43,11 @@ mod report;
 mod retention;
 mod run;
 mod schema;
+#[cfg(feature = "parquet")]
+mod ship;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_ship.rs"]
+mod ship;
 mod show;
 mod start;
 mod statusline;
@@ -139,6 +144,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Export(export::Command),
     Pg(pg::Args),
+    Ship(ship::Args),
     #[command(subcommand)]
     Index(index::Command),
     Redact(redact::Args),
@@ -189,6 +195,7 @@ impl Command {
             Self::Cat(_) => cat::run(global, out),
             Self::Export(args) => export::run(args, global, out),
             Self::Pg(args) => pg::run(args, global, out),
+            Self::Ship(args) => ship::run(args, global, out),
             Self::Index(command) => index::run(command, global, out),
             Self::Redact(args) => redact::run(args, global, out),
             Self::Retention(args) => retention::run(args, global, out),
