@@ -65,9 +65,8 @@ impl Footer {
         };
         let version: u64 = number("schema")?;
         if version > SCHEMA_VERSION.into() {
-            return Err(Error::new(ErrorKind::Newer, READ).detail(format!(
-                "found version {version}; expected at most {SCHEMA_VERSION}. Use a newer runledger"
-            )));
+            return Err(Error::new(ErrorKind::Newer, READ)
+                .detail(format!("found version {version}; expected at most {SCHEMA_VERSION}. Use a newer runledger")));
         }
         let ledger = text("ledger")?;
         let ledger = ledger

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::shipper::ShippedFile;
+use super::shipped::ShippedFile;
 
 /// A function that is called for each file after it was stored.
 pub(super) type OnFile = Arc<dyn Fn(&ShippedFile) + Send + Sync>;

@@ -105,9 +105,12 @@ pub(super) fn read(
             break;
         }
         let Some(seq) = seq else {
-            reading.skipped.add(line.locate(Error::new(ErrorKind::Malformed, "ship a record").detail(
-                "found a line that does not match its hash; expected the line that was written",
-            )));
+            reading.skipped.add(
+                line.locate(
+                    Error::new(ErrorKind::Malformed, "ship a record")
+                        .detail("found a line that does not match its hash; expected the line that was written"),
+                ),
+            );
             continue;
         };
         if let Until::Claim(claim) = until

@@ -2,50 +2,15 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::claim::Claim;
 use super::footer::{FileEnd, Footer};
 use super::name::FileName;
 use super::options::ShipperOptions;
 use super::range::{self, Found, Range, Until};
+use super::shipped::{ShippedFile, ShippedFiles};
 use super::store::Store;
-use crate::error::{Error, ErrorKind, Result, Skipped};
+use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Follower, Place};
-
-/// A file that was stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct ShippedFile {
-    /// The name of the file, relative to the root of the store.
-    pub name: String,
-    /// The number of its first line.
-    pub first: u64,
-    /// The number of its last line.
-    pub last: u64,
-    /// The number of records in it.
-    pub records: u64,
-    /// Its size in bytes.
-    pub bytes: u64,
-}
-
-/// The result of one [`Shipper::ship`].
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct ShippedFiles {
-    /// The number of files that this call stored.
-    pub files: u64,
-    /// The number of records in them.
-    pub records: u64,
-    /// Their size in bytes.
-    pub bytes: u64,
-    /// The lines of the ledger that were skipped, because they are not records.
-    pub skipped: Skipped,
-    /// The last line that the store has, or `None` if it has none.
-    pub last: Option<Place>,
-    /// True if the active segment has lines that were not shipped, because only sealed segments were asked for.
-    pub is_more: bool,
-}
 
 /// Ships a ledger to a store.
 ///

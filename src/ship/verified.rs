@@ -57,7 +57,9 @@ impl Shipper {
         }
         for Chained { seq: next, prev, hash: own } in rows {
             if next != seq + 1 || prev != hash {
-                return Err(self.fault(&name, &format!("found line {next} after line {seq}, which does not continue it")));
+                return Err(
+                    self.fault(&name, &format!("found line {next} after line {seq}, which does not continue it"))
+                );
             }
             (seq, hash) = (next, own);
         }
