@@ -61,7 +61,7 @@ struct Reading<'o> {
     skipped: Skipped,
 }
 
-/// Reads the lines after `after` until a file is due. A file ends:
+/// Reads the lines after `after` until a file is due. `ledger` must have resumed there. A file ends:
 ///
 /// - before the first line of another segment;
 /// - before a line whose execution started on a later day than the first one of the file;
@@ -75,7 +75,6 @@ pub(super) fn read(
     until: Until<'_>,
     options: &ShipperOptions,
 ) -> Result<Found> {
-    ledger.resume(after)?;
     let sealed = match until {
         Until::Active => ledger.last_sealed()?,
         Until::End | Until::Claim(_) => u64::MAX,
@@ -100,10 +99,6 @@ pub(super) fn read(
         if line.bytes.is_empty() {
             continue;
         }
-        if line.segment > sealed {
-            (is_cut, is_more) = (true, true);
-            break;
-        }
         let Some(seq) = seq else {
             reading.skipped.add(
                 line.locate(
@@ -121,6 +116,11 @@ pub(super) fn read(
         if seq < reading.first {
             // A new segment repeats the line, and it was shipped.
             continue;
+        }
+        // The first lines of the active segment may repeat lines that the segment before it has lost.
+        if line.segment > sealed && seq > reading.highest() {
+            (is_cut, is_more) = (true, true);
+            break;
         }
         if after.is_none() && reading.end.is_none() && seq > 1 && line.segment > 1 {
             return Err(line.locate(Error::new(ErrorKind::Diverged, "ship the ledger")).detail(format!(
@@ -189,9 +189,14 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// The highest number of a line so far.
+    fn highest(&self) -> u64 {
+        self.end.as_ref().map_or(self.first - 1, |end| end.seq)
+    }
+
     /// Notes that a line was read.
     fn reach(&mut self, place: Place) {
-        let highest = self.end.as_ref().map_or(self.first - 1, |end| end.seq);
+        let highest = self.highest();
         if place.seq > highest {
             self.missing += place.seq - highest - 1;
             self.end = Some(place);

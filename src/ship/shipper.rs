@@ -138,10 +138,8 @@ impl Shipper {
     }
 
     fn read(&mut self, after: Option<&Place>, until: Until<'_>) -> Result<Found> {
-        match range::read(&mut self.ledger, after, until, &self.options) {
-            Err(error) if error.kind() == ErrorKind::Diverged && after.is_some() => Err(self.clash(&error)),
-            found => found,
-        }
+        self.ledger.resume(after).map_err(|error| self.clash(&error))?;
+        range::read(&mut self.ledger, after, until, &self.options)
     }
 
     /// Stores the file of a claim.
@@ -219,11 +217,10 @@ impl Shipper {
         if error.kind() != ErrorKind::Diverged {
             return error.clone();
         }
-        let clash = Error::new(ErrorKind::Diverged, "ship the ledger").path(self.address().as_ref()).detail(format!(
+        Error::new(ErrorKind::Diverged, "ship the ledger").path(self.address().as_ref()).detail(format!(
             "two ledgers claim one identity, or this ledger was truncated or rewritten, so nothing was shipped: {}. If \
              this ledger is a copy, remove its `ledger.json`, and it gets an identity of its own",
             error.details().join("; ")
-        ));
-        clash
+        ))
     }
 }

@@ -48,7 +48,9 @@ impl Shipper {
 
     fn verify_file(&self, claim: &Claim, bytes: Vec<u8>, before: Option<&Place>) -> Result<()> {
         let name = claim.file_name().to_string();
-        let (footer, rows) = file::chain(bytes)?;
+        let (footer, mut rows) = file::chain(bytes)?;
+        // A line that a segment had lost comes after lines with higher numbers.
+        rows.sort_by_key(|row| row.seq);
         self.check(claim, &footer)?;
         let mut seq = before.map_or(0, |before| before.seq);
         let mut hash = before.map_or_else(|| vec![b'0'; 64], |before| before.hash.clone().into_bytes());

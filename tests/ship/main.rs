@@ -13,6 +13,7 @@ mod command;
 mod content;
 #[cfg(feature = "simulation")]
 mod power_cut;
+mod repeated;
 #[cfg(feature = "object-store")]
 mod s3;
 mod schedules;

@@ -3,8 +3,6 @@
 use std::convert::Infallible;
 use std::io::Write;
 
-use runledger::ledger::SealedSegment;
-
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -24,14 +22,4 @@ fn refuse(_: &str) -> Result<Infallible, &'static str> {
 /// This function is never called, because the command requires an argument, and refuses every argument.
 pub(crate) fn run(_: &Args, _: &Global, _: &mut impl Write) -> Result<ExitCode, Failure> {
     Ok(ExitCode::CouldNot)
-}
-
-/// `runledger retention` has no option that asks for shipped segments.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ShippedTo {}
-
-impl ShippedTo {
-    pub(crate) fn require(&self, _: &mut [SealedSegment], _: &Global) -> Result<(), Failure> {
-        Ok(())
-    }
 }
