@@ -54,7 +54,8 @@ impl Double {
         state = changed.wait_while(state, |state| state.turn != Some(self.shipper)).unwrap();
         state.turn = None;
         state.waiting[self.shipper] = Some(false);
-        let fate = match state.random(if state.faults { 12 } else { u64::MAX }) {
+        let fates = if state.faults { 12 } else { u64::MAX };
+        let fate = match state.random(fates) {
             _ if *self.is_dead.lock().unwrap() => Fate::Fails,
             0 => Fate::Fails,
             1 if may_lose => Fate::LosesAnswer,
