@@ -65,13 +65,8 @@ fn unknown_values_are_null_and_zero_is_zero() {
 
 #[test]
 fn amounts_are_exact_to_the_last_of_12_decimals() {
-    let amounts = [
-        "0.000000000001",
-        "99999999999999999999999999.999999999999",
-        "0.0675",
-        "0",
-        "123456789.123456789012",
-    ];
+    let amounts =
+        ["0.000000000001", "99999999999999999999999999.999999999999", "0.0675", "0", "123456789.123456789012"];
     let amounts: Vec<Usd> = amounts.iter().map(|amount| amount.parse().unwrap()).collect();
     let beyond: Usd = "100000000000000000000000000".parse().unwrap();
     let records: Vec<_> = amounts
@@ -86,7 +81,8 @@ fn amounts_are_exact_to_the_last_of_12_decimals() {
         })
         .collect();
     let (directory, path) = ledger_of(&records);
-    let lines = LedgerReader::open(&path).unwrap().records().map(Result::unwrap).map(|record| record.cost.estimated_usd);
+    let lines =
+        LedgerReader::open(&path).unwrap().records().map(Result::unwrap).map(|record| record.cost.estimated_usd);
     let lines: Vec<_> = lines.collect();
     ship(&path, &directory.path().join("fleet"), true).unwrap();
     let store = DirectoryStore::new(directory.path().join("fleet"));
