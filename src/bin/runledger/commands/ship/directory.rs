@@ -7,7 +7,7 @@ use crate::failure::Failure;
 /// Refuses the address of an object store.
 pub(super) fn parse(store: &str) -> Result<String, &'static str> {
     if store.contains("://") {
-        return Err("this runledger was built without object stores; build it with the feature object-store");
+        return Err("this runledger was built without object stores; build it with the features cli and object-store");
     }
     Ok(store.to_owned())
 }
