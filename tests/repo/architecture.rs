@@ -69,7 +69,7 @@ const NAMED_ONCE: [(&str, &str); 13] = [
     ("tokio_postgres", "sink/postgres/client.rs"),
     ("native_tls", "sink/postgres/tls.rs"),
     ("postgres_native_tls", "sink/postgres/tls.rs"),
-    ("parquet::", "ship/"),
+    ("SerializedFileWriter", "ship/file.rs"),
     ("object_store", "ship/object.rs"),
     ("tracing_core", "tracing/"),
     ("tracing_subscriber", "tracing/"),
