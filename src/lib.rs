@@ -73,7 +73,7 @@
 //! Nothing is guaranteed on a network file system, or on a disk that loses flushed data. Nothing is guaranteed either
 //! if a program writes to the ledger's files without the ledger's lock.
 //!
-//! [`docs::guarantees`] lists 35 failures. For each failure, the page says what holds afterwards and which tests
+//! [`docs::guarantees`] lists 37 failures. For each failure, the page says what holds afterwards and which tests
 //! provoke the failure.
 //!
 //! # Async
@@ -159,6 +159,7 @@
 //! | [`journal`], [`disk`] | Durable lines, and the storage under them. |
 //! | [`json`] | A JSON reader that refuses duplicate keys. |
 //! | [`redaction`] | Finds credentials in texts, and replaces them by markers. |
+//! | `ship` (feature `parquet`) | Ships records as Parquet files to a directory or an object store. |
 //! | `tracing` (feature `tracing`) | Converts the spans of the crate `tracing` to executions. |
 //!
 //! # Features
@@ -172,6 +173,8 @@
 //! | `alerts-tls` | Webhooks with `https`, through the system's library. On Linux, the build needs the headers of OpenSSL. |
 //! | `postgres` | `sink::postgres`, which ships records to PostgreSQL, and `runledger pg` if `cli` is on too. |
 //! | `postgres-tls` | TLS for the connections to PostgreSQL, through the system's library. On Linux, the build needs the headers of OpenSSL. |
+//! | `parquet` | `ship`, which ships records as Parquet files to a directory, and `runledger ship` if `cli` is on too. |
+//! | `object-store` | Object stores of Amazon, Google and Microsoft for `ship`. It includes `parquet`. On Linux, the build needs the headers of OpenSSL. |
 //! | `report` | `report`, which writes a report about a ledger as one HTML file, and `runledger report` if `cli` is on too. |
 //! | `tracing` | `tracing::LedgerLayer`, which makes executions from the spans that agent frameworks emit. |
 //! | `tui` | `runledger top`, a live view of a ledger. It includes `cli`. |
@@ -191,8 +194,8 @@
 //! # What it is not
 //!
 //! - **Not a tracing library.** It does not emit or sample spans. Every execution is recorded.
-//! - **Not a server or a daemon.** It has no telemetry. It opens no connection, except to the PostgreSQL database and
-//!   the webhook that you name.
+//! - **Not a server or a daemon.** It has no telemetry. It opens no connection, except to the PostgreSQL database, the
+//!   webhook and the object store that you name.
 //! - **Not a database.** Its queries are those of [`LedgerReader`] and of the command. For any other query, point
 //!   DuckDB, pandas or `jq` at the segments. `runledger cat` prints the lines of all segments.
 
@@ -229,6 +232,8 @@ pub mod docs {
     pub mod guarantees {}
     #[doc = include_str!("docs/index.md")]
     pub mod index {}
+    #[doc = include_str!("docs/parquet.md")]
+    pub mod parquet {}
     #[doc = include_str!("docs/security.md")]
     pub mod security {}
 }
@@ -247,6 +252,8 @@ pub mod redaction;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod runlog;
+#[cfg(feature = "parquet")]
+pub mod ship;
 #[cfg(feature = "postgres")]
 pub mod sink;
 #[cfg(feature = "tracing")]

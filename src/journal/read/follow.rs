@@ -51,8 +51,8 @@ impl Place {
 /// the program must tolerate duplicates.
 #[derive(Debug)]
 pub struct Follower {
-    storage: Arc<dyn Storage>,
-    layout: Layout,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) layout: Layout,
     id: Uuid,
     lines: Lines,
     /// The line with the highest number of all lines returned so far. After [`resume`](Self::resume), this is at first

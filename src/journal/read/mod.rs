@@ -9,6 +9,8 @@ pub(crate) mod last;
 mod lines;
 pub(crate) mod moved;
 mod refusals;
+#[cfg(feature = "parquet")]
+mod segments;
 mod sequence;
 mod splitter;
 pub(crate) mod truncation;

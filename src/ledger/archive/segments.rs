@@ -41,6 +41,14 @@ pub struct SealedSegment {
     end: Link,
 }
 
+impl SealedSegment {
+    /// Returns the number of the segment's last line. If the segment [stays](Self::stays), the segment may not have been
+    /// read, and this is then the number of an earlier line.
+    pub fn last_seq(&self) -> u64 {
+        self.end.seq
+    }
+}
+
 impl LedgerReader {
     /// Returns the sealed segments, the oldest first.
     ///

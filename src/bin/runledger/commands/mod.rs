@@ -43,6 +43,7 @@ mod report;
 mod retention;
 mod run;
 mod schema;
+mod ship;
 mod show;
 mod start;
 mod statusline;
@@ -59,15 +60,12 @@ mod watch;
 #[path = "no_watch.rs"]
 mod watch;
 
-use std::io::Write;
-
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
-use crate::{records, usage};
 
 /// Record what AI agents and jobs do in an append-only ledger, and query runs, costs and baselines
 ///
@@ -95,7 +93,7 @@ impl CommandLine {
             // The subcommand is known only if it precedes the wrong argument.
             let matches = || arguments::matches_of(Self::command().ignore_errors(true)).ok();
             let matches = error.use_stderr().then(matches).flatten();
-            usage::end(error, matches.as_ref().and_then(|matches| matches.subcommand_name()))
+            crate::usage::end(error, matches.as_ref().and_then(|matches| matches.subcommand_name()))
         })
     }
 }
@@ -139,6 +137,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Export(export::Command),
     Pg(pg::Args),
+    Ship(ship::Args),
     #[command(subcommand)]
     Index(index::Command),
     Redact(redact::Args),
@@ -151,9 +150,9 @@ pub(crate) enum Command {
 
 impl Command {
     /// Runs the command, and writes its output to `out`.
-    pub(crate) fn run(&self, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, global: &Global, out: &mut impl std::io::Write) -> Result<ExitCode, Failure> {
         if self.needs_truncation_check() {
-            records::warn_of_truncation(global);
+            crate::records::warn_of_truncation(global);
         }
         match self {
             Self::Run(args) => run::run(args, global),
@@ -189,6 +188,7 @@ impl Command {
             Self::Cat(_) => cat::run(global, out),
             Self::Export(args) => export::run(args, global, out),
             Self::Pg(args) => pg::run(args, global, out),
+            Self::Ship(args) => ship::run(args, global, out),
             Self::Index(command) => index::run(command, global, out),
             Self::Redact(args) => redact::run(args, global, out),
             Self::Retention(args) => retention::run(args, global, out),

@@ -31,6 +31,6 @@ impl Command {
     pub(super) fn needs_truncation_check(&self) -> bool {
         let checks_itself = matches!(self, Self::Verify(_) | Self::Head(_) | Self::Gate(_) | Self::Report(_));
         (self.reads_all() && !checks_itself)
-            || matches!(self, Self::Tail(_) | Self::Open(_) | Self::Errors(_) | Self::Pg(_))
+            || matches!(self, Self::Tail(_) | Self::Open(_) | Self::Errors(_) | Self::Pg(_) | Self::Ship(_))
     }
 }

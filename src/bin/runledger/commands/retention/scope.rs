@@ -8,6 +8,7 @@ use runledger::runlog::retention::{Action, Item, RetentionPolicy, SegmentFacts, 
 use super::run_logs::{self, RunLogs};
 use crate::argument::whole;
 use crate::clock;
+use crate::commands::ship::ShippedTo;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::input_file;
@@ -31,6 +32,8 @@ pub(crate) struct Scope {
     #[arg(long, value_name = "N", value_parser = whole::<u32>(0, u32::MAX.into()))]
     #[arg(allow_negative_numbers = true)]
     min_days: Option<u32>,
+    #[command(flatten)]
+    shipped_to: ShippedTo,
 }
 
 /// The directories of the run logs and of the archive.
@@ -50,7 +53,8 @@ impl Scope {
     /// Returns the planned action for every segment and every file.
     pub(crate) fn items(&self, places: &Places, global: &Global) -> Result<Vec<Item>, Failure> {
         let policy = self.policy()?;
-        let segments = records::reader(global)?.segments()?;
+        let mut segments = records::reader(global)?.segments()?;
+        self.shipped_to.require(&mut segments, global)?;
         // If --run-logs is not given, the directory may be missing, because it is created for the first run log.
         let logs = if self.run_logs.is_some() || places.run_logs.exists() {
             run_logs::read(&places.run_logs, &segments, &places.archive, global)?

@@ -1,0 +1,20 @@
+//! `runledger ship`, and the part of `runledger retention` that asks whether segments were shipped
+
+#[cfg(feature = "parquet")]
+mod command;
+#[cfg(not(feature = "parquet"))]
+#[path = "missing.rs"]
+mod command;
+#[cfg(feature = "parquet")]
+mod retained;
+#[cfg(not(feature = "parquet"))]
+#[path = "not_retained.rs"]
+mod retained;
+#[cfg(feature = "object-store")]
+mod target;
+#[cfg(all(feature = "parquet", not(feature = "object-store")))]
+#[path = "directory.rs"]
+mod target;
+
+pub(crate) use command::{Args, run};
+pub(crate) use retained::ShippedTo;

@@ -1,0 +1,136 @@
+//! A store in an object store of Amazon, Google or Microsoft, or in a server that speaks one of their protocols.
+
+use std::fmt::Display;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use tokio::runtime::{Builder, Runtime};
+use url::Url;
+
+use super::store::Store;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A store in an object store, such as `s3://bucket/folder`.
+///
+/// A put succeeds only if the name is free, so the object store must support conditional writes. Amazon S3, Google Cloud
+/// Storage, Azure Blob Storage, MinIO and Cloudflare R2 support them. Failed requests are repeated, with growing pauses.
+///
+/// The methods block the calling thread, and panic if that thread runs asynchronous tasks of tokio.
+#[derive(Debug)]
+pub struct BucketStore {
+    inner: Arc<dyn ObjectStore>,
+    /// The folder in the bucket.
+    root: Path,
+    address: String,
+    runtime: Runtime,
+}
+
+impl BucketStore {
+    /// Returns the store at `url`, without connecting to it. `options` are the environment variables of the process,
+    /// such as `AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT` and `AZURE_STORAGE_ACCOUNT_NAME`. They have the
+    /// credentials and the region. Others are ignored.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if `url` is not the address of an object store, or contains credentials. No error of a
+    /// store contains credentials.
+    pub fn open(url: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let invalid = |detail: String| Error::new(ErrorKind::Invalid, "open the object store").detail(detail);
+        let parsed = Url::parse(url).map_err(|error| invalid(format!("the address is not a URL: {error}")))?;
+        if !parsed.username().is_empty() || parsed.password().is_some() || parsed.query().is_some() {
+            return Err(invalid(
+                "found credentials or options in the address; expected only a bucket and a folder. Pass credentials in \
+                 environment variables"
+                    .to_owned(),
+            ));
+        }
+        if !matches!(parsed.scheme(), "s3" | "gs" | "az") {
+            return Err(invalid(format!("found {}://; expected s3://, gs:// or az://", parsed.scheme())));
+        }
+        // The names of the variables are the names of the options, in upper case. Variables without a prefix of a vendor
+        // are not meant for the object store.
+        let options = options.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
+        let is_option =
+            |(name, _): &(String, String)| ["aws_", "google_", "azure_"].iter().any(|it| name.starts_with(it));
+        let (inner, root) = object_store::parse_url_opts(&parsed, options.filter(is_option))
+            .map_err(|error| invalid(without_queries(&error)))?;
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::new(ErrorKind::Io, "open the object store").source(error))?;
+        Ok(Self { inner: inner.into(), root, address: url.trim_end_matches('/').to_owned(), runtime })
+    }
+
+    fn path(&self, name: &str) -> Path {
+        name.split('/').fold(self.root.clone(), |path, part| path.join(part))
+    }
+
+    fn failed(&self, operation: &str, name: &str, error: &object_store::Error) -> Error {
+        let path = format!("{}/{name}", self.address);
+        Error::new(ErrorKind::Io, operation).path(FilePath::new(&path)).detail(without_queries(error))
+    }
+}
+
+/// Returns the text of an error without the queries of addresses, because a query can be signed with a credential.
+fn without_queries(error: &impl Display) -> String {
+    let text = error.to_string();
+    let mut parts = text.split('?');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let end = part.find(|c: char| c.is_whitespace() || "\"')>".contains(c)).unwrap_or(part.len());
+        text + &part[end..]
+    })
+}
+
+impl Store for BucketStore {
+    fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>> {
+        let prefix = self.path(folder);
+        let found: Vec<_> = self
+            .runtime
+            .block_on(self.inner.list(Some(&prefix)).try_collect())
+            .map_err(|error| self.failed("list the shipped files", folder, &error))?;
+        let name = |path: &Path| {
+            let parts: Vec<_> = path.prefix_match(&self.root)?.map(|part| part.as_ref().to_owned()).collect();
+            Some(parts.join("/"))
+        };
+        let mut names: Vec<String> = found.iter().filter_map(|meta| name(&meta.location)).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let path = self.path(name);
+        let put = self.inner.put_opts(&path, PutPayload::from(bytes.to_vec()), options);
+        match self.runtime.block_on(put) {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(self.failed("store a shipped file", name, &error)),
+        }
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.path(name);
+        let get = async { self.inner.get(&path).await?.bytes().await };
+        match self.runtime.block_on(get) {
+            Ok(bytes) => Ok(Some(bytes.to_vec())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("read a shipped file", name, &error)),
+        }
+    }
+
+    fn get_end(&self, name: &str, len: usize) -> Result<Option<Vec<u8>>> {
+        let path = self.path(name);
+        let options = GetOptions { range: Some(GetRange::Suffix(len as u64)), ..GetOptions::default() };
+        let get = async { self.inner.get_opts(&path, options).await?.bytes().await };
+        match self.runtime.block_on(get) {
+            Ok(bytes) => Ok(Some(bytes.to_vec())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("read a shipped file", name, &error)),
+        }
+    }
+}
