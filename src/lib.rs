@@ -159,6 +159,7 @@
 //! | [`journal`], [`disk`] | Durable lines, and the storage under them. |
 //! | [`json`] | A JSON reader that refuses duplicate keys. |
 //! | [`redaction`] | Finds credentials in texts, and replaces them by markers. |
+//! | `fleet` (feature `parquet`) | Verifies and reads the files that several ledgers shipped. |
 //! | `ship` (feature `parquet`) | Ships records as Parquet files to a directory or an object store. |
 //! | `tracing` (feature `tracing`) | Converts the spans of the crate `tracing` to executions. |
 //!
@@ -226,6 +227,8 @@ pub mod docs {
     pub mod changelog {}
     #[doc = include_str!("docs/contributing.md")]
     pub mod contributing {}
+    #[doc = include_str!("docs/fleet.md")]
+    pub mod fleet {}
     #[doc = include_str!("docs/format.md")]
     pub mod format {}
     #[doc = include_str!("docs/guarantees.md")]
@@ -238,6 +241,8 @@ pub mod docs {
     pub mod security {}
 }
 pub mod export;
+#[cfg(feature = "parquet")]
+pub mod fleet;
 pub mod governance;
 #[cfg(feature = "cli")]
 pub mod hook;

@@ -12,9 +12,12 @@
 //! - `store.rs` has the interface to a store, and a store in a directory. `object.rs` has a store in an object store.
 //! - `claim.rs` decides which lines a file has, before it is stored.
 //! - `range.rs` reads the lines of the next file. `shipper.rs` ships them, and `verified.rs` checks what was shipped.
+//! - `reader.rs` reads single columns of a file. `wanted.rs` has the columns that a question needs, and `columns.rs` decodes
+//!   them.
 
 mod chunk;
 mod claim;
+mod columns;
 mod file;
 mod footer;
 mod name;
@@ -22,19 +25,25 @@ mod name;
 mod object;
 mod options;
 mod range;
+mod reader;
 mod schema;
 mod shipped;
 mod shipper;
 mod store;
 mod verified;
+mod wanted;
 
 pub use footer::{FileEnd, Footer};
 pub use name::FileName;
 #[cfg(feature = "object-store")]
 pub use object::BucketStore;
 pub use options::ShipperOptions;
+pub use reader::ShippedReader;
 pub use schema::SCHEMA_VERSION;
 pub use shipped::{ShippedFile, ShippedFiles};
 pub use shipper::Shipper;
 pub use store::{DirectoryStore, Store};
 pub use verified::ShippedUpTo;
+pub use wanted::ShippedColumns;
+
+pub(crate) use name::{CLAIMS, FILES, claim_of};

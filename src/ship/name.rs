@@ -68,12 +68,22 @@ impl fmt::Display for FileName {
 }
 
 /// The folder of all files of this version.
-pub(super) const FILES: &str = "v=1";
+pub(crate) const FILES: &str = "v=1";
 
-/// Returns the folder with the claims of a ledger. A claim is a small file that says which lines the file that begins
-/// with a certain line has.
+/// The folder of all claims. A claim is a small file that says which lines the file that begins with a certain line has.
+pub(crate) const CLAIMS: &str = "claims";
+
+/// Returns the folder with the claims of a ledger.
 pub(super) fn claims(ledger: Uuid) -> String {
-    format!("claims/ledger={ledger}")
+    format!("{CLAIMS}/ledger={ledger}")
+}
+
+/// Returns the ledger and the number of the first line in the name of a claim. Returns `None` for the name of any other
+/// file.
+pub(crate) fn claim_of(name: &str) -> Option<(Uuid, u64)> {
+    let folder = name.strip_prefix(CLAIMS)?.strip_prefix("/ledger=")?;
+    let ledger = folder.split('/').next()?.parse().ok()?;
+    claimed(ledger, name).map(|first| (ledger, first))
 }
 
 /// Returns the name of the claim for the file that begins with line `first`. The names sort like the numbers.

@@ -65,6 +65,17 @@ impl BucketStore {
         name.split('/').fold(self.root.clone(), |path, part| path.join(part))
     }
 
+    fn read(&self, name: &str, range: GetRange) -> Result<Option<Vec<u8>>> {
+        let path = self.path(name);
+        let options = GetOptions { range: Some(range), ..GetOptions::default() };
+        let get = async { self.inner.get_opts(&path, options).await?.bytes().await };
+        match self.runtime.block_on(get) {
+            Ok(bytes) => Ok(Some(bytes.to_vec())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("read a shipped file", name, &error)),
+        }
+    }
+
     fn failed(&self, operation: &str, name: &str, error: &object_store::Error) -> Error {
         let path = format!("{}/{name}", self.address);
         Error::new(ErrorKind::Io, operation).path(FilePath::new(&path)).detail(without_queries(error))
@@ -124,13 +135,10 @@ impl Store for BucketStore {
     }
 
     fn get_end(&self, name: &str, len: usize) -> Result<Option<Vec<u8>>> {
-        let path = self.path(name);
-        let options = GetOptions { range: Some(GetRange::Suffix(len as u64)), ..GetOptions::default() };
-        let get = async { self.inner.get_opts(&path, options).await?.bytes().await };
-        match self.runtime.block_on(get) {
-            Ok(bytes) => Ok(Some(bytes.to_vec())),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.failed("read a shipped file", name, &error)),
-        }
+        self.read(name, GetRange::Suffix(len as u64))
+    }
+
+    fn get_range(&self, name: &str, start: u64, end: u64) -> Result<Option<Vec<u8>>> {
+        self.read(name, GetRange::Bounded(start..end))
     }
 }

@@ -27,6 +27,9 @@ pub trait Store: Debug + Send + Sync {
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>>;
     /// Returns the last `len` bytes of a file, or the whole file if it is shorter. `None` if it does not exist.
     fn get_end(&self, name: &str, len: usize) -> Result<Option<Vec<u8>>>;
+    /// Returns the bytes of a file from `start` on and before `end`, or fewer bytes if the file ends earlier. `None` if it
+    /// does not exist.
+    fn get_range(&self, name: &str, start: u64, end: u64) -> Result<Option<Vec<u8>>>;
 }
 
 /// A store in a directory, such as one that a network file system shares between machines.
@@ -64,6 +67,15 @@ impl DirectoryStore {
             }
         }
         Ok(())
+    }
+
+    /// Reads a part of a file. `part` returns where the part begins and ends in a file of this length.
+    fn read(&self, name: &str, part: impl Fn(u64) -> (u64, u64)) -> Result<Option<Vec<u8>>> {
+        let path = self.root.join(name);
+        let failed = |source| Error::io("read a shipped file", &path, source);
+        let Some(file) = if_there(self.storage.open(&path, Access::Read)).map_err(failed)? else { return Ok(None) };
+        let (start, end) = part(file.length().map_err(failed)?);
+        read_between(&*file, start, end).map(Some).map_err(failed)
     }
 
     /// Writes the bytes to a new file with a hidden name, and returns its path.
@@ -131,11 +143,10 @@ impl Store for DirectoryStore {
     }
 
     fn get_end(&self, name: &str, len: usize) -> Result<Option<Vec<u8>>> {
-        let path = self.root.join(name);
-        let failed = |source| Error::io("read a shipped file", &path, source);
-        let Some(file) = if_there(self.storage.open(&path, Access::Read)).map_err(failed)? else { return Ok(None) };
-        let end = file.length().map_err(failed)?;
-        let start = end.saturating_sub(len as u64);
-        read_between(&*file, start, end).map(Some).map_err(failed)
+        self.read(name, |length| (length.saturating_sub(len as u64), length))
+    }
+
+    fn get_range(&self, name: &str, start: u64, end: u64) -> Result<Option<Vec<u8>>> {
+        self.read(name, |length| (start, end.min(length)))
     }
 }

@@ -119,7 +119,7 @@ fn an_archived_line_is_redacted_and_its_archive_verifies() {
     // Without the ledger, nothing states the change.
     std::fs::rename(place.path("logs"), place.path("moved")).unwrap();
     let verified = verify().answer(1);
-    assert!(verified.contains("no later line states this"), "{verified}");
+    assert!(verified.contains("no later line states the redaction"), "{verified}");
 }
 
 /// The statement of a redaction is listed, but it is not work of an agent.

@@ -31,12 +31,13 @@ fn an_empty_name_is_refused_before_anything_runs() {
     let place = Place::empty();
     for blank in ["", " \t"] {
         let run = place.run(["run", "--skill", blank, "--", "touch", "ran"]);
-        let complaint = format!("error: invalid value '{blank}' for '--skill <NAME>': expected a name, found none\n");
+        let shown = blank.replace('\t', "\\t");
+        let complaint = format!("error: invalid value '{shown}' for '--skill <NAME>': expected a name, found none\n");
         assert!(run.complaint(2).starts_with(&complaint));
         let start = place.run(["start", "--agent", blank, "--json"]);
         assert_eq!(start.code, Some(2));
         let answer: Value = serde_json::from_str(&start.stdout).unwrap();
-        let error = format!("invalid value '{}' for '--agent <NAME>': expected a name, found none", blank);
+        let error = format!("invalid value '{}' for '--agent <NAME>': expected a name, found none", shown);
         assert_eq!((&answer["error"], &answer["kind"]), (&json!(error), &json!("usage")));
     }
     assert_eq!(place.files(), Vec::<PathBuf>::new());

@@ -365,7 +365,8 @@ fn the_file_is_private_and_replaced_only_with_force() {
     let complaint = place.run(["report", "--out", "r.html"]).complaint(2);
     assert_eq!(
         complaint,
-        "runledger: cannot write the report: r.html: found a file; expected a new file. Choose another name\n"
+        "runledger: cannot write the report: r.html: found a file; expected a new file. Choose another name, or replace \
+         the file with --force\n"
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     place.run(["report", "--out", "r.html", "--force"]).answer(0);

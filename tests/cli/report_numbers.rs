@@ -340,7 +340,7 @@ fn a_ledger_of_one_record_and_ten_years_of_days_have_a_page() {
 fn a_clock_that_was_ahead_is_a_warning() {
     let place = with_lines(&[record(1, "draw", "2126-11-20T12:00:00Z", Some(5), Status::Success)]);
     let text = place.run(["report", "--text"]).answer(0);
-    assert!(text.contains("\nlook: An execution began or ended at 2126-11-20 12:00 UTC, after this"), "{text}");
+    assert!(text.contains("\nlook: An execution began or ended at 2126-11-20 12:00 UTC, but this"), "{text}");
     let text = Place::with(&rich()[..5]).run(["report", "--text"]).answer(0);
     assert!(!text.contains("A clock was wrong"), "{text}");
 }

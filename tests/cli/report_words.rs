@@ -218,7 +218,7 @@ fn sessions_that_a_hook_recorded_and_that_were_not_imported_have_unknown_costs()
     let alone = Place::with(&[hooked(2, "a")]).run(["report", "--text"]).answer(0);
     assert!(alone.contains("The costs of the agents' sessions are unknown."), "{alone}");
     let none = Place::with(&[priced(1, "draw", "2")]);
-    assert!(none.run(["report", "--text"]).answer(0).contains("every cost is known"));
+    assert!(none.run(["report", "--text"]).answer(0).replace("\n  ", " ").contains("every cost is known"));
     assert_eq!(none.run(["cost"]).stderr, "");
 }
 

@@ -101,7 +101,8 @@ fn amounts_that_no_window_can_hold_are_refused_and_not_recorded() {
     assert_eq!(sums(&budget.record_consumption(Some(usd("18446744.073709551615"))).unwrap())[2], "0");
     let error = budget.record_consumption(Some(usd("0.000000000001"))).unwrap_err();
     assert_eq!((error.kind(), fixture.lines()), (ErrorKind::Overflow, 1));
-    assert_eq!(error.to_string(), "cannot add 0.000000000001 usd of \"anthropic\"");
+    let found = "found 18446744.073709551615 usd consumed before; expected a sum of at most 18446744.073709551615 usd";
+    assert_eq!(error.to_string(), format!("cannot add 0.000000000001 usd of \"anthropic\": {found}"));
 }
 
 // Reservation, settlement, release, expiry.

@@ -181,7 +181,7 @@ fn a_line_that_was_redacted_is_shipped_as_it_is_now() {
     let ledger = Ledger::open(&path).unwrap();
     let redact = runledger::ledger::Redact::new("decision_made", "me", "a name").text("Jane Doe");
     let redaction = ledger.redact(secret.execution_id, &redact).unwrap();
-    assert!(redaction.left.iter().any(|left| left.contains("shipped files")), "{:?}", redaction.left);
+    assert!(redaction.left.iter().any(|left| left.contains("`runledger ship`")), "{:?}", redaction.left);
     ship(&path, &directory.path().join("fleet"), true).unwrap();
     let store = DirectoryStore::new(directory.path().join("fleet"));
     let rows: Vec<_> =

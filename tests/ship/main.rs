@@ -11,6 +11,9 @@ mod clash;
 #[cfg(feature = "cli")]
 mod command;
 mod content;
+mod fleet;
+#[cfg(feature = "cli")]
+mod fleet_command;
 #[cfg(feature = "simulation")]
 mod power_cut;
 mod repeated;

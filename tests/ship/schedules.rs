@@ -150,6 +150,10 @@ impl Store for Double {
         let whole = self.get(name)?;
         Ok(whole.map(|bytes| bytes[bytes.len().saturating_sub(len)..].to_vec()))
     }
+
+    fn get_range(&self, name: &str, start: u64, end: u64) -> Result<Option<Vec<u8>>> {
+        Ok(self.get(name)?.map(|bytes| bytes[start as usize..bytes.len().min(end as usize)].to_vec()))
+    }
 }
 
 /// Runs one schedule. Returns the number of calls that failed.

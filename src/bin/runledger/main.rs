@@ -79,6 +79,9 @@ fn main() -> ExitCode {
     let mut out = AfterBar { bar, out: if is_stored { Escaped::off(stdout) } else { Escaped::new(stdout) } };
     let run = |out: &mut _| {
         redaction::set(secret_rules::read()?);
+        if command.needs_truncation_check() {
+            records::warn_of_truncation(&global);
+        }
         command.run(&global, out)
     };
     let done = run(&mut out).and_then(|code| {

@@ -37,7 +37,7 @@ fn place() -> Place {
     let records: Vec<_> = texts::texts().iter().enumerate().map(|(number, text)| texts::record(number, text)).collect();
     let place = Place::of_earlier_version(&records);
     fs::write(place.path("limits.json"), texts::limits()).unwrap();
-    let policy = r#"{"alerts": {"command": ["sh", "-c", "cat >> alerts.jsonl; echo >> alerts.jsonl"]}}"#;
+    let policy = r#"{"alerts": {"command": ["sh", "-c", "cat >> alerts.jsonl"]}}"#;
     fs::write(place.path("policy.json"), policy).unwrap();
     place
 }

@@ -26,7 +26,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("Check", &["gate", "compare", "escalate", "watch", "verify", "doctor", "policy"]),
-    ("Export", &["cat", "export", "pg", "ship"]),
+    ("Export", &["cat", "export", "pg", "ship", "fleet"]),
     ("Maintain", &["index", "redact", "retention", "schema", "completions", "man"]),
 ];
 

@@ -28,7 +28,7 @@ impl Command {
 
     /// Returns true if the command reads the ledger, but does not itself check whether the ledger was truncated. For
     /// such a command, [`run`](Self::run) checks this.
-    pub(super) fn needs_truncation_check(&self) -> bool {
+    pub(crate) fn needs_truncation_check(&self) -> bool {
         let checks_itself = matches!(self, Self::Verify(_) | Self::Head(_) | Self::Gate(_) | Self::Report(_));
         (self.reads_all() && !checks_itself)
             || matches!(self, Self::Tail(_) | Self::Open(_) | Self::Errors(_) | Self::Pg(_) | Self::Ship(_))

@@ -38,19 +38,28 @@ impl Bar {
     /// Starts the bar of a command that reads `ledger`. Returns `None` if stderr is not a terminal.
     pub(crate) fn over(ledger: &Path) -> Option<Self> {
         let ledger = ledger.to_owned();
-        Self::of(Box::new(move || bytes_of(&ledger)))
+        Self::of_bytes(move || bytes_of(&ledger))
     }
 
     /// Starts the bar of a command that reads `ledger` and then `files`. Returns `None` if stderr is not a terminal.
     pub(crate) fn over_files(files: &[PathBuf], ledger: &Path) -> Option<Self> {
         let files = files.iter().filter_map(|file| fs::metadata(file).ok());
         let bytes = bytes_of(ledger) + files.map(|file| file.len()).sum::<u64>();
-        Self::of(Box::new(move || bytes))
+        Self::of_bytes(move || bytes)
     }
 
-    /// Starts the thread that draws the bar. `bytes` returns the number of bytes that the command has to read. This
-    /// number can grow while the command runs.
-    fn of(bytes: Box<dyn Fn() -> u64 + Send>) -> Option<Self> {
+    /// Starts a bar that shows how many bytes were read. `bytes` returns the number of bytes that the command has to read.
+    /// This number can grow while the command runs.
+    fn of_bytes(bytes: impl Fn() -> u64 + Send + 'static) -> Option<Self> {
+        Self::of(Box::new(move |cells| {
+            let (read, of) = (bytes_read()?, bytes());
+            Some(line(read, of, cells, &format!("{} % of {:.1} GB", share(read, of, 100), of as f64 / 1e9)))
+        }))
+    }
+
+    /// Starts the thread that draws the bar. `text` returns the text of a bar with at most this number of cells, or `None`
+    /// if no bar can be drawn.
+    pub(crate) fn of(text: Box<dyn Fn(usize) -> Option<String> + Send>) -> Option<Self> {
         if !io::stderr().is_terminal() {
             return None;
         }
@@ -59,10 +68,10 @@ impl Bar {
             let mut pause = FIRST;
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
                 pause = NEXT;
-                let Some(read) = bytes_read() else { return };
                 // The bar must fit in one line of the terminal, because a bar on two lines could not be removed.
                 let cells = Width::of(io::stderr()).columns().saturating_sub(BESIDE).min(CELLS_MAX);
-                draw(&line(read, bytes(), cells));
+                let Some(text) = text(cells) else { return };
+                draw(&text);
             }
         };
         let thread = Builder::new().spawn(draw).ok()?;
@@ -98,13 +107,16 @@ fn draw(line: &str) {
     *drawn = line.len();
 }
 
-/// Returns the text of the bar for `read` bytes of `of` bytes. The text is ASCII, so its length in bytes is its width
-/// on the terminal.
-fn line(read: u64, of: u64, cells: usize) -> String {
-    let read = read.min(of);
-    let share = |parts: usize| (u128::from(read) * parts as u128 / u128::from(of.max(1))) as usize;
-    let done = "=".repeat(share(cells));
-    format!("[{done:cells$}] {} % of {:.1} GB", share(100), of as f64 / 1e9)
+/// Returns the share of `parts` that `read` of `of` is.
+pub(crate) fn share(read: u64, of: u64, parts: usize) -> usize {
+    (u128::from(read.min(of)) * parts as u128 / u128::from(of.max(1))) as usize
+}
+
+/// Returns the bar for `read` of `of`, with `beside` next to it. The text is ASCII, so its length in bytes is its width on
+/// the terminal.
+pub(crate) fn line(read: u64, of: u64, cells: usize, beside: &str) -> String {
+    let done = "=".repeat(share(read, of, cells));
+    format!("[{done:cells$}] {beside}")
 }
 
 /// Returns the number of bytes that this process has read from all files, or `None` if the kernel does not report this
@@ -143,18 +155,14 @@ impl<W: Write> Write for AfterBar<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::line;
+    use super::{line, share};
 
     #[test]
     fn the_bar_is_as_long_as_the_share_that_was_read() {
-        assert_eq!(line(0, 2_700_000_000, 40), format!("[{}] 0 % of 2.7 GB", " ".repeat(40)));
-        assert_eq!(
-            line(1_350_000_000, 2_700_000_000, 40),
-            format!("[{}{}] 50 % of 2.7 GB", "=".repeat(20), " ".repeat(20))
-        );
-        assert_eq!(line(1_350_000_000, 2_700_000_000, 3), "[=  ] 50 % of 2.7 GB");
+        assert_eq!(line(0, 2_700, 40, "x"), format!("[{}] x", " ".repeat(40)));
+        assert_eq!(line(1_350, 2_700, 40, "x"), format!("[{}{}] x", "=".repeat(20), " ".repeat(20)));
+        assert_eq!(line(1_350, 2_700, 3, "50 % of 2 files"), "[=  ] 50 % of 2 files");
         // A command also reads other files, so it can read more bytes than the ledger has.
-        assert_eq!(line(9, 5, 40), format!("[{}] 100 % of 0.0 GB", "=".repeat(40)));
-        assert_eq!(line(9, 0, 40), format!("[{}] 0 % of 0.0 GB", " ".repeat(40)));
+        assert_eq!((share(9, 5, 100), share(9, 0, 100), share(1, 3, 100)), (100, 0, 33));
     }
 }

@@ -43,19 +43,44 @@ use crate::zone::Zone;
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// How to group executions. With `version`, each version of a skill is a group. With `week`, each week of a skill
-    /// is a group. Weeks start on Monday 00:00 in --zone
-    #[arg(long, value_name = "GROUP", value_parser = one_of::<BaselineBy>(BaselineBy::ALL.map(BaselineBy::name)), default_value = BaselineBy::Skill.name())]
-    by: BaselineBy,
     #[command(flatten)]
-    window: Window,
-    /// Use only the N most recently started executions of each group. Each execution needs about 120 bytes of memory
-    #[arg(long, value_name = "N", value_parser = whole::<NonZeroUsize>(1, u64::MAX))]
-    #[arg(allow_negative_numbers = true)]
-    last: Option<NonZeroUsize>,
+    groups: BaselineGroups,
     /// Write the baselines to this file as JSON, and print nothing. An existing file is replaced
     #[arg(long, value_name = "FILE", value_parser = file_name())]
     out: Option<PathBuf>,
+}
+
+/// The arguments that say which executions the baselines include, and how they are grouped.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BaselineGroups {
+    /// How to group executions. With `version`, each version of a skill is a group. With `week`, each week of a skill
+    /// is a group. Weeks start on Monday 00:00 in --zone
+    #[arg(long, value_name = "GROUP", value_parser = one_of::<BaselineBy>(BaselineBy::ALL.map(BaselineBy::name)), default_value = BaselineBy::Skill.name())]
+    pub(crate) by: BaselineBy,
+    #[command(flatten)]
+    pub(crate) window: Window,
+    /// Use only the N most recently started executions of each group. Each execution needs about 120 bytes of memory
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroUsize>(1, u64::MAX))]
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) last: Option<NonZeroUsize>,
+}
+
+impl BaselineGroups {
+    /// Returns the time zone of the weeks. `None` if the groups are not weeks, or if the weeks are in UTC.
+    fn zone(&self) -> Option<&Zone> {
+        Some(&self.window.period.zone).filter(|zone| self.by == BaselineBy::Week && !zone.is_utc())
+    }
+
+    /// Returns the grouping of the library. The library groups only by weeks in UTC. For any other zone,
+    /// [`labelled`](Self::labelled) stores the week as the version of the skill, and the library groups by version.
+    pub(crate) fn library_by(&self) -> BaselineBy {
+        if self.zone().is_some() { BaselineBy::SkillVersion } else { self.by }
+    }
+
+    /// Returns the fields of an execution as [`library_by`](Self::library_by) groups them.
+    pub(crate) fn labelled<'f>(&self, fields: &'f Fields<'f>) -> Cow<'f, Fields<'f>> {
+        in_week_of(self.zone(), fields)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -70,28 +95,26 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         Some(Command::Stability(args)) => return stability::run(args, global, out),
         None => {}
     }
-    let zone = Some(&args.window.period.zone).filter(|zone| args.by == BaselineBy::Week && !zone.is_utc());
-    // The library groups only by weeks in UTC. For any other zone, `in_week_of` stores the week as the version of the
-    // skill, and the library groups by version.
-    let by = if zone.is_some() { BaselineBy::SkillVersion } else { args.by };
-    let baselines = match args.last {
+    let groups = &args.groups;
+    let by = groups.library_by();
+    let baselines = match groups.last {
         Some(most) => {
-            let add = |all: &mut Latest, fields: &Fields<'_>| all.add_fields(&in_week_of(zone, fields));
-            fold(&args.window, global, || Latest::new(by, most), add, Latest::merge)?.accumulate().finish()
+            let add = |all: &mut Latest, fields: &Fields<'_>| all.add_fields(&groups.labelled(fields));
+            fold(&groups.window, global, || Latest::new(by, most), add, Latest::merge)?.accumulate().finish()
         }
-        None if args.window.is_all() && zone.is_none() => refresh(by, global)?,
+        None if groups.window.is_all() && groups.zone().is_none() => refresh(by, global)?,
         None => {
-            let add = |all: &mut Accumulator, fields: &Fields<'_>| all.add_fields(&in_week_of(zone, fields));
-            fold(&args.window, global, || Accumulator::by(by), add, Accumulator::merge)?.finish()
+            let add = |all: &mut Accumulator, fields: &Fields<'_>| all.add_fields(&groups.labelled(fields));
+            fold(&groups.window, global, || Accumulator::by(by), add, Accumulator::merge)?.finish()
         }
     };
-    if let Some(text) = of_lower_bounds(lower_bounds(&args.window, None, global)?) {
+    if let Some(text) = of_lower_bounds(lower_bounds(&groups.window, None, global)?) {
         output::note(&text, "lower_bounds", global.style());
     }
     match &args.out {
         Some(path) => save(&baselines, path, &global.ledger)?,
         None if global.json => writeln!(out, "{}", baselines.to_json()?)?,
-        None => table(args.by.name(), &baselines, out)?,
+        None => table(groups.by.name(), &baselines, out)?,
     }
     Ok(ExitCode::Yes)
 }

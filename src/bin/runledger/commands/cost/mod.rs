@@ -5,12 +5,13 @@ mod discrepancy;
 mod explain;
 mod markdown;
 mod repriced;
-mod summed;
+pub(crate) mod summed;
 mod table;
 mod week_start;
 
 use std::io::Write;
 
+use chrono::Weekday;
 use clap::Subcommand;
 use runledger::cost::CostBy;
 
@@ -126,13 +127,8 @@ Example: show what each skill of one run cost
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// How to group executions. Each group, such as a run, needs about 5 KB of memory
-    #[arg(long, value_name = "GROUP", value_parser = one_of::<CostBy>(CostBy::ALL.map(CostBy::name)), default_value = CostBy::Model.name())]
-    by: CostBy,
-    /// The first day of a week, only with --by week. The name of a week is the date of its first day. ISO 8601 uses
-    /// Monday [default: monday]
-    #[arg(long, value_enum, value_name = "DAY")]
-    week_start: Option<WeekStart>,
+    #[command(flatten)]
+    groups: CostGroups,
     #[command(flatten)]
     selection: Selection,
     /// Compute recorded costs again, in addition to costs that were not recorded
@@ -142,6 +138,28 @@ pub(crate) struct Args {
     own: OwnPrices,
     #[command(flatten)]
     markdown: MarkdownArgs,
+}
+
+/// The arguments that say how a report groups executions.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CostGroups {
+    /// How to group executions. Each group, such as a run, needs about 5 KB of memory
+    #[arg(long, value_name = "GROUP", value_parser = one_of::<CostBy>(CostBy::ALL.map(CostBy::name)), default_value = CostBy::Model.name())]
+    pub(crate) by: CostBy,
+    /// The first day of a week, only with --by week. The name of a week is the date of its first day. ISO 8601 uses
+    /// Monday [default: monday]
+    #[arg(long, value_enum, value_name = "DAY")]
+    week_start: Option<WeekStart>,
+}
+
+impl CostGroups {
+    /// Returns the first day of a week. Fails if it is given and the groups are not weeks.
+    pub(crate) fn week_start(&self) -> Result<Weekday, Failure> {
+        match self.week_start {
+            Some(_) if self.by != CostBy::Week => Err(Failure::WeekStart(self.by.name())),
+            week_start => Ok(week_start.map_or(Weekday::Mon, WeekStart::weekday)),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

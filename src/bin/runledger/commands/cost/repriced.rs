@@ -43,7 +43,7 @@ impl Pricing<'_> {
 
 /// The number of costs that were computed.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Repriced {
+pub(crate) struct Repriced {
     pub(super) executions: u64,
     /// The number of calls that each price table priced. The key is the version of the table. An execution that lists
     /// no calls counts as one call.

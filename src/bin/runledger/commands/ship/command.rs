@@ -15,7 +15,7 @@ use crate::global::Global;
 use crate::records;
 use crate::term::{cell, output};
 
-/// Ship the ledger as Parquet files to a directory or an object store
+/// Ship the ledger as Parquet files to a directory or object store
 ///
 /// Engines such as Spark, DuckDB, ClickHouse, Trino and Polars read the files of any number of ledgers. Each record is
 /// shipped exactly once, even if several processes ship the same ledger, a process is killed, or the store fails. The

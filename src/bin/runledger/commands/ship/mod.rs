@@ -18,3 +18,5 @@ mod target;
 
 pub(crate) use command::{Args, run};
 pub(crate) use retained::ShippedTo;
+#[cfg(feature = "parquet")]
+pub(crate) use target::{open, parse};

@@ -5,12 +5,12 @@ use runledger::ship::{BucketStore, DirectoryStore, Store};
 use crate::failure::Failure;
 
 /// Reads the argument.
-pub(super) fn parse(store: &str) -> Result<String, &'static str> {
+pub(crate) fn parse(store: &str) -> Result<String, &'static str> {
     Ok(store.to_owned())
 }
 
 /// Opens a directory, or an object store if the argument has a scheme such as `s3://`.
-pub(super) fn open(store: &str) -> Result<Box<dyn Store>, Failure> {
+pub(crate) fn open(store: &str) -> Result<Box<dyn Store>, Failure> {
     if !store.contains("://") {
         return Ok(Box::new(DirectoryStore::new(store)));
     }

@@ -1,0 +1,105 @@
+//! Verifies a fleet from the names and the footers of its files.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::fault::{FleetFault, FleetFaultKind};
+use super::files::{FilesOfLedger, Fleet};
+use super::judge::{self, Seen};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ship::ShippedReader;
+
+/// What the names and the footers of a fleet say.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct FleetVerification {
+    /// The number of ledgers.
+    pub ledgers: u64,
+    /// The number of files with a name that `runledger ship` writes.
+    pub files: u64,
+    /// The number of rows in the files whose footers could be read.
+    pub records: u64,
+    /// The number of names that `runledger ship` does not write.
+    pub foreign: u64,
+    /// The faults, by ledger.
+    pub faults: Vec<FleetFault>,
+}
+
+impl Fleet {
+    /// Reads the footers of all files, and finds the faults. Calls `on_file` for each file.
+    ///
+    /// The rows are not read. So a file whose rows were changed, and whose name and footer were not changed, has no fault
+    /// here. [`Shipper::verify_shipped`](crate::ship::Shipper::verify_shipped) reads the hashes of all rows.
+    ///
+    /// A ledger is late if its last file is more than `late_days` older than the newest file of the fleet. If
+    /// `with_missing_days` is false, days without files are not reported.
+    ///
+    /// The footers of one ledger are in memory at a time, which takes about 600 bytes for each of its files.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote a file.
+    /// - The errors of the [`Store`](crate::ship::Store).
+    pub fn verify(
+        &self,
+        late_days: u32,
+        with_missing_days: bool,
+        mut on_file: impl FnMut(),
+    ) -> Result<FleetVerification> {
+        let mut faults = Vec::new();
+        let (mut records, mut newest) = (0_u64, BTreeMap::new());
+        for (&ledger, FilesOfLedger { names, claimed }) in &self.ledgers {
+            faults.extend(judge::ranges(ledger, names, *claimed, 0));
+            let mut files = Vec::new();
+            for name in names {
+                match ShippedReader::open(&*self.store, &name.to_string()) {
+                    Ok(Some(reader)) => {
+                        let (footer, rows) = (reader.footer().clone(), reader.rows());
+                        records = records.saturating_add(rows.unwrap_or(0));
+                        files.push(Seen { name: name.clone(), footer, rows });
+                    }
+                    Ok(None) => {
+                        let detail = "the file was removed while the fleet was verified";
+                        faults.push(FleetFault::new(FleetFaultKind::NotParquet, ledger, detail).file(name));
+                    }
+                    Err(error) if error.kind() == ErrorKind::Malformed => {
+                        let detail = explained(&error);
+                        faults.push(FleetFault::new(FleetFaultKind::NotParquet, ledger, detail).file(name));
+                    }
+                    Err(error) => return Err(error),
+                }
+                on_file();
+            }
+            faults.extend(files.iter().filter_map(judge::footer));
+            // A file with another footer than its name says belongs to no place in the chain.
+            files.retain(|file| judge::footer(file).is_none());
+            faults.extend(judge::chain(&files));
+            if with_missing_days {
+                faults.extend(judge::missing_days(ledger, names));
+            }
+            if let Some(date) = names.iter().map(|name| name.date).max() {
+                newest.insert(ledger, date);
+            }
+        }
+        faults.extend(judge::late(&newest, late_days));
+        let foreign = |name: &String| {
+            let detail = "found a name that `runledger ship` does not write. Store other files elsewhere";
+            FleetFault::new(FleetFaultKind::Foreign, None, detail).file(name)
+        };
+        faults.extend(self.foreign.iter().map(foreign));
+        Ok(FleetVerification {
+            ledgers: self.ledgers.len() as u64,
+            files: self.files(),
+            records,
+            foreign: self.foreign.len() as u64,
+            faults,
+        })
+    }
+}
+
+/// Returns the cause of an error without its path, which the fault names.
+fn explained(error: &Error) -> String {
+    let cause = error.cause().map(ToString::to_string);
+    let parts: Vec<_> = error.details().iter().cloned().chain(cause).collect();
+    if parts.is_empty() { "the footer is damaged".to_owned() } else { parts.join(": ") }
+}
