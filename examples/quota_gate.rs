@@ -43,7 +43,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let budget = quota.budget("anthropic")?;
     if let Grant::Held(hold) = budget.reserve(Some("0.75".parse::<Usd>()?))? {
         let status = hold.settle(Some("0.546875".parse::<Usd>()?))?;
-        println!("{} {} usd left, {:?} % crossed", status.emoji(), status.remaining, status.crossed);
+        println!("{} {} usd left", status.emoji(), status.remaining);
+        for percent in status.crossed {
+            println!("The use has crossed the alert level of {percent} %.");
+        }
     }
     if let Grant::Denied(denied) = budget.reserve(None)? {
         println!("{} {denied}", denied.status.emoji());

@@ -41,7 +41,7 @@ pub(super) enum Shape {
     Mailgun,
     /// A token of HCP Terraform, with `.atlasv1.` after its first 14 characters.
     Terraform,
-    /// A token of Airtable: `pat`, 14 characters, a dot, and 64 hex digits.
+    /// A token of Airtable: `pat`, 14 characters, a dot, and at least 40 hex digits.
     Airtable,
     /// `name = VALUE`, where the name says that the value is a secret.
     Assignment,

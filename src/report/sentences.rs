@@ -77,7 +77,7 @@ impl LedgerReport {
         let mut note = format!("US dollars by {} and {}. ", cost.slice, cost.by.name());
         note += &format!("n = {} that used a model", executions(cost.executions));
         note += &match cost.unpriced {
-            0 if self.not_imported > 0 => ".".to_owned(),
+            0 if self.not_imported > 0 || cost.executions == 0 => ".".to_owned(),
             0 => "; every cost is known.".to_owned(),
             unpriced => format!("; the cost of {} is unknown and not in the bars.", count(unpriced)),
         };
@@ -124,6 +124,10 @@ impl LedgerReport {
     /// Returns a note on the skills that the table leaves out, or `None` if the table has all skills.
     pub fn skills_note(&self) -> Option<String> {
         let skills = &self.skills;
+        if skills.rows.is_empty() {
+            let unpriced = skills.others_unpriced;
+            return (unpriced > 0).then(|| format!("The cost of {} is unknown.", executions(unpriced)));
+        }
         let unknown = match skills.others_unpriced {
             0 => String::new(),
             unpriced => {

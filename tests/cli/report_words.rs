@@ -223,6 +223,18 @@ fn sessions_that_a_hook_recorded_and_that_were_not_imported_have_unknown_costs()
 }
 
 #[test]
+fn skills_without_costs_are_not_called_others() {
+    let free = |id, skill| record(id, skill, "2026-11-20T12:00:00Z", Some(5), Status::Success);
+    let text = Place::with(&[free(1, "a"), free(2, "b")]).run(["report", "--text"]).answer(0).replace("\n  ", " ");
+    assert!(text.contains("n = 0 executions that used a model. 2 executions used no model."), "{text}");
+    assert!(!text.contains("other skill") && !text.contains("every cost is known"), "{text}");
+    let mut unknown = priced(3, "c", "1");
+    unknown.cost_usd = None;
+    let text = Place::with(&[free(1, "a"), unknown]).run(["report", "--text"]).answer(0).replace("\n  ", " ");
+    assert!(!text.contains("other skill") && text.contains("The cost of 1 execution is unknown."), "{text}");
+}
+
+#[test]
 fn one_skill_is_not_called_several() {
     let mut records: Vec<_> = (1..=13).map(|id| priced(id, &format!("s-{id:02}"), &format!("{}", 100 - id))).collect();
     let text = Place::with(&records).run(["report", "--text"]).answer(0);

@@ -308,3 +308,33 @@ fn an_archive_says_which_ledger_it_needs() {
     fs::rename(place.directory.path().join("logs"), place.directory.path().join("moved")).unwrap();
     assert_eq!(faults(), format!("{why}{live}: found no such ledger"));
 }
+
+/// An archive that cannot be changed is named with the reason.
+#[test]
+fn a_redaction_says_why_an_archive_was_not_changed() {
+    let place = Place::new();
+    let ledger = place.open();
+    (1..=9).for_each(|number| _ = ledger.append(&record(number)).unwrap());
+    ledger.archive_segments(1, place.directory.path().join("old")).unwrap();
+    let archive = place.directory.path().join("old");
+    let other = place.directory.path().join("other");
+    Ledger::open(other.join("execution_metrics.jsonl")).unwrap().append(&record(10)).unwrap();
+    let mut number = 10;
+    let mut why = || {
+        number -= 1;
+        let left = ledger.redact(id(number), &everywhere()).unwrap().left;
+        let found =
+            left.iter().find_map(|text| text.strip_prefix(archive.join("execution_metrics.jsonl").to_str().unwrap()));
+        found.unwrap().to_owned()
+    };
+    let aside = place.directory.path().join("aside");
+    fs::rename(&archive, &aside).unwrap();
+    assert_eq!(why(), ": this archive was not found, so it was not changed");
+    fs::rename(&other, &archive).unwrap();
+    assert_eq!(why(), ": this ledger is now at the path of an archive, but is another one, so it was not changed");
+    fs::rename(&archive, &other).unwrap();
+    fs::rename(&aside, &archive).unwrap();
+    fs::write(archive.join("execution_metrics.ledger/ledger.json"), "{").unwrap();
+    let text = why();
+    assert!(text.starts_with(": this archive cannot be read: ") && text.ends_with(", so it was not changed"), "{text}");
+}

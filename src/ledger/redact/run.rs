@@ -1,7 +1,7 @@
 //! Redacts the lines of an execution.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -49,6 +49,11 @@ impl Plan {
         let texts: BTreeSet<&String> = lines.flat_map(|line| &line.texts).collect();
         texts.into_iter().cloned().collect()
     }
+}
+
+/// Says why an archive was not changed.
+fn not_changed(archive: &Path, why: &str) -> String {
+    format!("{}: {why}, so it was not changed", archive.display())
 }
 
 impl Ledger {
@@ -111,7 +116,11 @@ impl Ledger {
             let archive = Layout::new(&path);
             match identity::read(storage, &archive) {
                 Ok(Some(found)) if found == self.shared.journal.id() => layouts.push(archive),
-                _ => left.push(format!("{}: this archive was not found, so it was not changed", path.display())),
+                Ok(Some(_)) => {
+                    left.push(not_changed(&path, "this ledger is now at the path of an archive, but is another one"))
+                }
+                Ok(None) => left.push(not_changed(&path, "this archive was not found")),
+                Err(error) => left.push(not_changed(&path, &format!("this archive cannot be read: {error}"))),
             }
         }
         // Sealed segments do not change while the lock of archiving is held. So they are searched before the ledger's
@@ -174,8 +183,8 @@ impl Ledger {
         }
         if reader.spilled()?.records.iter().any(|record| record.execution_id == id) {
             return refuse(
-                "found a record of the execution in the spill, which a later call moves to the ledger. Repeat the \
-                 command when the process that spilled it has ended",
+                "found a record of the execution in the spill, which a later call moves to the ledger. Redact it \
+                 again when the process that spilled it has ended",
             );
         }
         Ok(())

@@ -39,7 +39,7 @@ fn a_model_without_a_price_is_named_and_a_person_is_asked() {
     assert_eq!(output["permissionDecision"], "ask");
     let reason = output["permissionDecisionReason"].as_str().unwrap();
     assert!(
-        reason.starts_with("no price is known for a call of a-new-model, so it uses up nothing of the limit claude. "),
+        reason.starts_with("no price is known for calls of a-new-model, so they use up nothing of the limit claude. "),
         "{reason}"
     );
     assert!(reason.contains("`runledger quota set claude … --unknown AMOUNT`"), "{reason}");

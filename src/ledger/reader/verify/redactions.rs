@@ -149,6 +149,7 @@ impl Redactions {
             let path = layout.active().display();
             match found.fault_count {
                 0 => format!("{path}: found a ledger whose first line does not follow line {}", last.seq),
+                1 => format!("{path}: found 1 fault, which `runledger verify` lists"),
                 faults => format!("{path}: found {faults} faults, which `runledger verify` lists"),
             }
         }));

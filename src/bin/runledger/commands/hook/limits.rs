@@ -83,12 +83,12 @@ impl<'a> EnforcedLimits<'a> {
         let models: Vec<_> = self.unpriced.borrow().iter().map(|model| printable(model).into_owned()).collect();
         let limits = self.opened()?.without_unknown();
         let (first, _) = (limits.first()?, models.first()?);
+        let limits = format!("{} {}", if limits.len() == 1 { "the limit" } else { "the limits" }, limits.join(", "));
         Some(format!(
-            "no price is known for a call of {}, so it uses up nothing of the limit {}. To let each such call use up an \
+            "no price is known for calls of {}, so they use up nothing of {limits}. To let each such call use up an \
              assumed amount, set the limit again with --unknown AMOUNT: `runledger quota set {first} … --unknown AMOUNT`. \
-             To give the model a price, set RUNLEDGER_PRICES to a file of prices",
+             To give a model a price, set RUNLEDGER_PRICES to a file of prices",
             models.join(", "),
-            limits.join(", "),
         ))
     }
 
