@@ -1,7 +1,7 @@
 //! runledger is an embedded, append-only ledger for programs that run AI agents. **Every execution leaves one record,
 //! even if its process is killed. An acknowledged record survives a power cut.** The [guarantees](#guarantees) state
 //! the conditions. runledger also computes what executions cost, how much of each quota remains, and the usual latency,
-//! cost and success rate of each skill. Nothing leaves the machine.
+//! cost and success rate of each skill. Nothing leaves the machine unless you ship records or send alerts.
 //!
 //! ```
 //! use runledger::{Ledger, Skill, Usage};
@@ -21,6 +21,7 @@
 //! Use [`Ledger`] to record executions, and [`LedgerReader`] to query them. The `README.md` of the repository shows the
 //! `runledger` command. The long documents are in [`docs`]: [architecture](docs::architecture),
 //! [guarantees](docs::guarantees), [security](docs::security), the [format of every file](docs::format), the
+//! [Parquet files](docs::parquet), [fleets](docs::fleet), the
 //! [index](docs::index), [benchmarks](docs::benchmarks), the [changelog](docs::changelog) and how to
 //! [contribute](docs::contributing).
 //!
@@ -31,7 +32,7 @@
 //! | execution | One call of a **skill**, which is a named unit of work. An execution begins, goes through **steps** and ends. | [`Execution`] |
 //! | record | The data of one execution: who requested it, when it ran, how it ended, its tokens, cost and quality. | [`ExecutionMetrics`] |
 //! | ledger | The records of a program, as JSON lines in one or more files, and a directory with internal files. | [`Ledger`] |
-//! | segment | One of the files with the ledger's lines. The **active** segment is the file at the ledger's path, and grows. The **sealed** segments have the earlier lines, and change only if a text is [taken out](Ledger::redact). | [`SealedSegment`](ledger::SealedSegment) |
+//! | segment | One of the files with the ledger's lines. The **active** segment is the file at the ledger's path, and grows. The **sealed** segments have the earlier lines. They change only if [`Ledger::redact`] replaces a text of a record, such as a password. | [`SealedSegment`](ledger::SealedSegment) |
 //! | journal | The layer that turns bytes into durable lines. The ledger is built on this layer. | [`Journal`](journal::Journal) |
 //! | chain | The link between the lines. Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
 //! | head | The number and the hash of the last line. | [`Head`] |
@@ -41,7 +42,7 @@
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
 //! | spill | Internal files with records that could not be appended to the ledger. A later call appends them. | [`Answer::Spilled`] |
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
-//! | usage, price, cost | The usage of a model call is its number of tokens. A price is the money for one token. The cost of a call is its number of tokens times the price. | [`Usage`], [`PriceTable`], [`Cost`] |
+//! | usage, price, cost | The usage of a model call is what the vendor counts: input and output tokens, and other units such as web searches. A price is the money for a number of units of one kind. The cost of a call is the sum of these units times their prices. | [`Usage`], [`PriceTable`], [`Cost`] |
 //! | quota, window | A quota is the amount that an API allows in each period, such as a day. A window is one such period, such as a certain day. A **budget** is a quota of US dollars. | [`Quota`] |
 //! | reservation | An amount of a quota that is set aside before a call. After the call, the amount that the call really used replaces the reserved amount. | [`Grant`] |
 //! | baseline | The usual latency, cost and success rate of a skill. | [`Baseline`] |
@@ -66,9 +67,9 @@
 //! | a price, a token count or a duration is unknown | The value is `None`, never 0. Totals report how many values were unknown. |
 //!
 //! If the last lines were cut off, [`verify`](LedgerReader::verify) detects this by comparing the segments with the
-//! internal files. If the internal files were cut off too, or if the whole chain was rewritten, only a stored [`Head`]
-//! reveals the change. So store a head on another machine, and pass it to `verify`. A power cut can remove begin marks,
-//! unless [`Options::sync_begin`] is set.
+//! internal files. If the internal files no longer show that these lines existed, or if the whole chain was rewritten,
+//! only a stored [`Head`] reveals the change. So store a head on another machine, and pass it to `verify`. A power cut
+//! can remove begin marks, unless [`Options::sync_begin`] is set.
 //!
 //! Nothing is guaranteed on a network file system, or on a disk that loses flushed data. Nothing is guaranteed either
 //! if a program writes to the ledger's files without the ledger's lock.

@@ -26,8 +26,9 @@ pub struct Alert {
     pub subject: Vec<String>,
     /// The window of the alert. For the same kind and subject, only one alert is sent in a window.
     pub window: AlertWindow,
-    /// When the cause of the alert happened. For a limit, this is the time of the line or the report that reached the
-    /// level. For an escalation or damage, this is the time of the examination that found the problem.
+    /// When the cause of the alert happened. For a limit, this is the time of the line in the quota's journal, or of
+    /// the vendor's report, with which the use reached the level. For an escalation or damage, this is the time of the
+    /// examination that found the problem.
     pub at: Timestamp,
     /// The alert as one or more sentences for people. Names from records are quoted and escaped.
     pub text: String,
@@ -137,7 +138,8 @@ impl fmt::Display for AlertWindow {
     }
 }
 
-/// The parts of an alert from which its id is computed, and the time of its cause.
+/// The kind, the subject and the window, from which the id of an alert is computed; the zone in which the window is
+/// written; and the time of the cause.
 pub(super) struct About {
     pub(super) kind: AlertKind,
     pub(super) subject: Vec<String>,

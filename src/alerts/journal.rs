@@ -17,13 +17,13 @@ use crate::journal::format::{Layout, line};
 use crate::journal::{Journal, JournalOptions};
 use crate::metrics::Timestamp;
 
-/// An alert is not sent if its window ended longer ago than this, which is one day.
+/// A new alert is ignored if its window ended longer ago than one day. An alert that is already due is still sent.
 const LATE_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The journal of the alerts of one ledger, in the ledger's internal directory. Only one process can use it at a time.
 ///
-/// An alert is due if it has to be delivered. For each alert, at most one line says that the alert is due, and at most
-/// one line says that the alert was sent. A failed alert can become due [again](Self::retry_failed).
+/// An alert is due if it has to be delivered. For each alert, the journal has at most one line `due` and at most one
+/// line `sent`. When a failed alert becomes due [again](Self::retry_failed), the journal gets a line `again`.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -166,7 +166,7 @@ impl AlertJournal {
         Ok(added)
     }
 
-    /// Makes each alert that has failed due again, if its window has not ended at `now`. Returns the number of these
+    /// Each failed alert whose window has not ended at `now` becomes due again. Returns the number of these
     /// alerts. Their attempts are counted from 0 again.
     ///
     /// # Errors
@@ -178,8 +178,8 @@ impl AlertJournal {
         Ok(ids.len())
     }
 
-    /// Returns an alert whose next attempt [is due](PendingAlert::is_due) at `now`. If several alerts are due, returns
-    /// the alert whose next attempt has the earliest time.
+    /// Returns an alert whose next attempt [is due](PendingAlert::is_due) at `now`. If there are several, returns the
+    /// one whose next attempt has the earliest time.
     pub fn next(&self, now: Timestamp) -> Option<&PendingAlert> {
         self.pending.values().filter(|pending| pending.is_due(now)).min_by_key(|pending| pending.next_at)
     }

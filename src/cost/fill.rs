@@ -7,8 +7,8 @@ use crate::metrics::{CostProvenance, CostSource, CostTier, ExecutionMetrics, Kin
 
 impl PriceTable {
     /// If the cost of `record` is unknown, computes this cost and the unknown costs of the record's calls. Known costs
-    /// are not changed. Returns a list with one entry for each computed cost: the version of the table whose prices
-    /// were used. The list is empty if nothing was computed.
+    /// are not changed. Returns one entry for each call whose cost was computed: the version of the table whose prices
+    /// were used. Adding up the costs of the calls adds no entry.
     ///
     /// Each call is priced separately, at the prices of its own time. A call without a time is priced at the record's
     /// `cost.at`. If `cost.at` is `None` too, the call is priced at `timestamp_start`.
@@ -150,9 +150,9 @@ impl PriceTable {
 /// Says which costs of a record are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
-    /// Unknown costs, except those that are marked as unknown.
+    /// Costs that are `None`, unless `cost.source` or `cost_tier` says that they are unknown.
     Missing,
-    /// Unknown costs, including those that are marked as unknown.
+    /// Costs that are `None`, also if `cost.source` or `cost_tier` says that they are unknown.
     Unknown,
     All,
 }

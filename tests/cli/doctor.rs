@@ -65,7 +65,7 @@ fn in_json_each_line_is_a_check_and_the_exit_code_is_that_of_the_worst() {
     assert_eq!((fault.code, worst(&checks(&fault))), (Some(2), 2), "{}", fault.stdout);
 }
 
-/// Returns a process whose limits leave no room for a ledger.
+/// Runs `doctor` in processes with a low limit on open files or on the size of files.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_limits_of_the_process_are_checked() {
@@ -107,7 +107,7 @@ fn the_limits_of_the_process_are_checked() {
     assert_eq!((short.code, place.files().len()), (Some(2), 0));
 }
 
-/// Returns the directory of the sealed segments of a ledger in several segments.
+/// Appends six executions to a ledger that rotates at 1,000 bytes, and returns the directory of its sealed segments.
 fn in_segments(place: &Place) -> std::path::PathBuf {
     let options = runledger::Options::new().rotate_bytes(Some(1_000));
     let ledger = options.open(place.ledger()).unwrap();
@@ -146,13 +146,14 @@ fn the_state_of_each_index_is_named_and_a_rebuild_repairs_it() {
     assert!(rebuilt.starts_with(&format!("indexes {segments}, bytes ")), "{rebuilt}");
     assert_eq!(index()["found"], json!(format!("whole {segments}")));
 
-    // The segment that was active is sealed, and its index has only its first lines.
+    // The segment that was active is sealed now. The index that was built before covers only the first lines of this
+    // segment, which is no fault.
     in_segments(&place);
     let found = index();
     assert!(found["level"] == "ok" && found["found"].as_str().unwrap().starts_with("whole "), "{found}");
 }
 
-/// `show` prints the same bytes with and without indexes, and so do its warnings.
+/// `show` prints the same bytes and the same warnings with and without indexes.
 #[test]
 fn show_prints_the_same_with_and_without_indexes() {
     let place = Place::new();
@@ -186,7 +187,8 @@ fn show_prints_the_same_with_and_without_indexes() {
     assert!(place.run(["index", "rebuild"]).complaint(2).contains("write an index"));
 }
 
-/// The archives that the events name, and the journals next to the ledger, have texts of records too.
+/// `doctor` also searches the archives that the ledger's events name and the journals beside the ledger. They have
+/// texts of records too.
 #[test]
 fn archives_and_journals_that_others_may_read_are_named() {
     let place = Place::empty();

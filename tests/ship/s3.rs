@@ -41,7 +41,8 @@ impl Server {
         let mut command = Command::new("moto_server");
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(child) = command.spawn() else {
-            // This also prints if the output of passing tests is captured.
+            // The test harness captures `println!`, but not direct writes to stdout. So this text is shown even if the
+            // test passes.
             let text = b"NOT TESTED: the object store: moto_server of the Python package moto[server] is missing\n";
             io::stdout().write_all(text).unwrap();
             return None;
@@ -120,7 +121,7 @@ fn forward(mut client: TcpStream, port: u16, fate: u64) {
         return;
     }
     let answer = answer(port, &request).unwrap_or_default();
-    // The server did what was asked, and the answer is lost.
+    // The server has done what was asked. If `fate` is 1, its answer is lost.
     if fate != 1 {
         let _ = client.write_all(&answer);
     }
@@ -138,7 +139,7 @@ fn row_36_each_record_is_shipped_once_to_s3_with_errors_and_lost_answers() {
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
-                    // A request that failed too often is an error, and the next call continues.
+                    // If a request fails too often, `ship` returns an error, and the next call continues.
                     for _ in 0..20 {
                         match shipper(&path, server.store(server.proxy, "a/b")).ship(true) {
                             Ok(_) => return,

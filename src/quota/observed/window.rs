@@ -33,8 +33,8 @@ pub struct ObservedWindow {
     /// The end of the window, after which the vendor counts from 0 again, or `None` if it was not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<Timestamp>,
-    /// The time at which the vendor reported the use. The status line of an agent does not contain this time, so the
-    /// time at which the line was requested is used instead.
+    /// The time at which the vendor reported the use. The JSON that an agent passes to the command of its status line
+    /// does not contain this time. The time at which the command ran is used instead.
     pub at: Timestamp,
     /// The plan of the subscription, such as `plus`, or `None` if it was not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,8 +55,9 @@ impl ObservedWindow {
         observed.is_valid().then_some(observed)
     }
 
-    /// Adds the end of the window, in seconds since 1970-01-01T00:00:00Z. The end is ignored if it is later than the
-    /// time of the report plus the length of the window, because this is impossible.
+    /// Adds the end of the window, in seconds since 1970-01-01T00:00:00Z. The end is ignored if it is more than a
+    /// minute later than the time of the report plus the length of the window. The minute allows for rounding by the
+    /// agent.
     #[must_use]
     pub fn resets_at_unix(self, seconds: Option<i64>) -> Self {
         let resets_at = seconds.and_then(|seconds| Timestamp::from_unix_ms(seconds.checked_mul(1_000)?));
@@ -86,9 +87,9 @@ impl ObservedWindow {
 
     /// Returns true if the window ended before `now`. Its use at `now` is then unknown.
     ///
-    /// A window of 5 hours, for example, ends at most 5 hours after the report, even if no end or a later end was
-    /// reported. The length follows from the name of the window. If the name does not say the length, the length is
-    /// taken as 31 days.
+    /// A window of 5 hours, for example, has ended 5 hours and one minute after the report, even if no end or a later
+    /// end was reported. The length follows from the name of the window. If the name does not say the length, the
+    /// length is taken as 31 days.
     pub fn is_reset(&self, now: Timestamp) -> bool {
         let last = self.last_end();
         self.resets_at.map_or(last, |resets_at| resets_at.min(last)) <= now
@@ -119,8 +120,7 @@ impl ObservedWindow {
         (0.0..=PERCENT_MAX).contains(&self.used_percent)
     }
 
-    /// Returns true if both reports are about the same window of the same limit. One of them may be about an earlier
-    /// period of this window.
+    /// Returns true if both reports name the same agent, limit and kind of window. They can be about different periods.
     pub(super) fn is_of_same(&self, other: &Self) -> bool {
         self.key() == other.key()
     }
@@ -137,7 +137,7 @@ impl ObservedWindow {
         Some(if is_equal { Ordering::Equal } else { mine.cmp(&others) })
     }
 
-    /// Returns true if the two reports differ only in their times.
+    /// Returns true if the reports are equal except for `at`. Their ends may differ by less than a minute.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         let is_same_end = self.resets_at == other.resets_at || self.compare_ends(other) == Some(Ordering::Equal);
         self.is_of_same(other) && is_same_end && (self.used_percent, &self.plan) == (other.used_percent, &other.plan)

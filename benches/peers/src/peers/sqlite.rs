@@ -3,8 +3,8 @@
 //!
 //! The threads share one connection behind a mutex. The alternative would be a connection for each thread, with a busy
 //! timeout. The alternative is as fast with 4 threads, half as fast with 16 threads, and a quarter as fast with 64.
-//! Single calls then wait for seconds, because SQLite's writers sleep and try again instead of queueing. The bundled
-//! SQLite syncs with `fsync`, not `fdatasync`.
+//! Some calls would otherwise wait for seconds, because SQLite's writers sleep and try again instead of queueing. The
+//! bundled SQLite syncs with `fsync`, not `fdatasync`.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
