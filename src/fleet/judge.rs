@@ -127,9 +127,9 @@ pub(super) fn missing_days(ledger: Uuid, names: &[FileName]) -> Vec<FleetFault> 
 }
 
 /// Returns the ledgers whose last file is more than `late` days older than the newest file of all. `newest` has the date of
-/// the newest file of each ledger.
-pub(super) fn late(newest: &BTreeMap<Uuid, NaiveDate>, late: u32) -> Vec<FleetFault> {
-    let of_all = newest.values().max().copied().unwrap_or_default();
+/// the newest file of each ledger. Dates after `today` come from clocks that were wrong, and are not compared.
+pub(super) fn late(newest: &BTreeMap<Uuid, NaiveDate>, today: NaiveDate, late: u32) -> Vec<FleetFault> {
+    let of_all = newest.values().filter(|&&date| date <= today).max().copied().unwrap_or_default();
     let Some(limit) = of_all.checked_sub_days(Days::new(late.into())) else { return Vec::new() };
     let fault = |(&ledger, date): (&Uuid, &NaiveDate)| {
         let detail = format!("the last file has the date {date}; the newest file of the fleet has {of_all}");
@@ -260,8 +260,12 @@ mod tests {
     fn a_ledger_is_late_if_its_last_file_is_older_than_the_limit() {
         let dates = ["2026-11-20", "2026-11-22", "2026-11-23"];
         let newest = dates.iter().zip(1..).map(|(date, id)| (Uuid::from_u128(id), day(date))).collect();
-        let faults = late(&newest, 2);
+        let today = day("2026-11-23");
+        let faults = late(&newest, today, 2);
         assert_eq!((kinds(&faults), faults[0].ledger), (vec![Kind::Late], Some(Uuid::from_u128(1))));
-        assert_eq!((late(&newest, 3), late(&newest, 0).len()), (vec![], 2));
+        assert_eq!((late(&newest, today, 3), late(&newest, today, 0).len()), (vec![], 2));
+        // The clock of the third machine is a day ahead.
+        assert_eq!(late(&newest, day("2026-11-22"), 2), []);
+        assert_eq!(late(&newest, day("2026-11-01"), 0), []);
     }
 }

@@ -1,14 +1,16 @@
 //! Verifies a fleet from the names and the footers of its files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::fault::{FleetFault, FleetFaultKind};
 use super::files::{FilesOfLedger, Fleet};
 use super::judge::{self, Seen};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ship::ShippedReader;
+use crate::metrics::Timestamp;
+use crate::ship::{FILES, FileName, ShippedReader};
 
 /// What the names and the footers of a fleet say.
 #[derive(Debug, Clone, Serialize)]
@@ -24,7 +26,13 @@ pub struct FleetVerification {
     pub foreign: u64,
     /// The faults, by ledger.
     pub faults: Vec<FleetFault>,
+    /// Late ledgers and days without files, which are faults only if the caller says so. A machine that did nothing on
+    /// a day has no file of this day.
+    pub notes: Vec<FleetFault>,
 }
+
+/// After this many days, a ledger is late, unless the caller says otherwise.
+const LATE_DAYS: u32 = 2;
 
 impl Fleet {
     /// Reads the footers of all files, and finds the faults. Calls `on_file` for each file.
@@ -32,21 +40,18 @@ impl Fleet {
     /// The rows are not read. So a file whose rows were changed, and whose name and footer were not changed, has no fault
     /// here. [`Shipper::verify_shipped`](crate::ship::Shipper::verify_shipped) reads the hashes of all rows.
     ///
-    /// A ledger is late if its last file is more than `late_days` older than the newest file of the fleet. If
-    /// `with_missing_days` is false, days without files are not reported.
+    /// A ledger is late if its last file is more than `late_days` older than the newest file of the fleet. This is a
+    /// fault, or a note with 2 days if `late_days` is `None`. Files whose date is after today are not compared. A day
+    /// without a file, between days with files, is a fault if `daily` is true, and a note otherwise. No line is missing
+    /// because of it, because missing lines are a [gap](FleetFaultKind::Gap).
     ///
     /// The footers of one ledger are in memory at a time, which takes about 600 bytes for each of its files.
     ///
     /// # Errors
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote a file.
     /// - The errors of the [`Store`](crate::ship::Store).
-    pub fn verify(
-        &self,
-        late_days: u32,
-        with_missing_days: bool,
-        mut on_file: impl FnMut(),
-    ) -> Result<FleetVerification> {
-        let mut faults = Vec::new();
+    pub fn verify(&self, late_days: Option<u32>, daily: bool, mut on_file: impl FnMut()) -> Result<FleetVerification> {
+        let (mut faults, mut notes) = (Vec::new(), Vec::new());
         let (mut records, mut newest) = (0_u64, BTreeMap::new());
         for (&ledger, FilesOfLedger { names, claimed }) in &self.ledgers {
             faults.extend(judge::ranges(ledger, names, *claimed, 0));
@@ -74,14 +79,16 @@ impl Fleet {
             // A file with another footer than its name says belongs to no place in the chain.
             files.retain(|file| judge::footer(file).is_none());
             faults.extend(judge::chain(&files));
-            if with_missing_days {
-                faults.extend(judge::missing_days(ledger, names));
-            }
+            let days = if daily { &mut faults } else { &mut notes };
+            days.extend(judge::missing_days(ledger, names));
             if let Some(date) = names.iter().map(|name| name.date).max() {
                 newest.insert(ledger, date);
             }
         }
-        faults.extend(judge::late(&newest, late_days));
+        let today = Timestamp::now().to_chrono().date_naive();
+        let late = if late_days.is_some() { &mut faults } else { &mut notes };
+        late.extend(judge::late(&newest, today, late_days.unwrap_or(LATE_DAYS)));
+        self.remove_stored_claims(&mut faults)?;
         let foreign = |name: &String| {
             let detail = "found a name that `runledger ship` does not write. Store other files elsewhere";
             FleetFault::new(FleetFaultKind::Foreign, None, detail).file(name)
@@ -93,7 +100,28 @@ impl Fleet {
             records,
             foreign: self.foreign.len() as u64,
             faults,
+            notes,
         })
+    }
+
+    /// Removes the faults of claims whose file was stored after the files were listed.
+    fn remove_stored_claims(&self, faults: &mut Vec<FleetFault>) -> Result<()> {
+        if !faults.iter().any(|fault| fault.kind == FleetFaultKind::Claim) {
+            return Ok(());
+        }
+        let stored: HashSet<(Uuid, u64)> = self
+            .store
+            .list(FILES)?
+            .iter()
+            .filter_map(|name| FileName::parse(name))
+            .map(|name| (name.ledger, name.first))
+            .collect();
+        let claimed = |ledger: Uuid| Some((ledger, self.ledgers.get(&ledger)?.claimed?));
+        faults.retain(|fault| {
+            fault.kind != FleetFaultKind::Claim
+                || !fault.ledger.and_then(claimed).is_some_and(|claim| stored.contains(&claim))
+        });
+        Ok(())
     }
 }
 

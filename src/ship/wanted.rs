@@ -12,7 +12,8 @@ use crate::metrics::{CostTier, Environment, ErrorCategory, ExecutionMetrics, Kin
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShippedColumns {
-    /// The columns of [`Fields`](crate::metrics::Fields), from which baselines are computed.
+    /// The columns of [`Fields`](crate::metrics::Fields), from which baselines are computed, and the tags. The tags tell
+    /// whether a cost [is a lower bound](ExecutionMetrics::is_lower_bound).
     Baseline,
     /// The columns from which a [`Report`](crate::cost::Report) of costs is computed, without computing a cost again.
     Cost,
@@ -94,6 +95,7 @@ wanted! { BOTH:
     "tokens_used" count tokens_used;
     "cost_usd" money cost_usd;
     "model_name" text model.name;
+    "tags" tags tags;
 }
 
 wanted! { BASELINE:
@@ -109,7 +111,6 @@ wanted! { COST:
     "tokens_input" count tokens_input;
     "tokens_output" count tokens_output;
     "cost_tier" tier cost_tier;
-    "tags" tags tags;
     "status" status status;
     "kind" kind kind;
     "run_id" text run.run_id;

@@ -88,25 +88,27 @@ class Cost(Answer):
         super().__init__(command, ledger, "cost", "--by", "day")
 
     def check(self, found, differences):
-        """Adds the teams up, because a ledger does not have them. An execution without a model is not in `cost`."""
-        days = {}
+        """Adds the teams up, because a ledger does not have them. An execution with a cost and without a known model has the
+        model `-` in runledger, and none in SQL."""
+        days, counted = {}, 0
         for row in found["cost"]:
-            group = days.setdefault(str(row["day"]), {}).setdefault(row["model"], {"n": 0, "usd": None, "unknown": 0})
+            model = "-" if row["model"] is None else row["model"]
+            group = days.setdefault(str(row["day"]), {}).setdefault(model, {"n": 0, "usd": None, "unknown": 0})
             group["n"] += row["executions"]
             group["unknown"] += row["cost_unknown"]
+            counted += row["executions"]
             if row["cost_usd"] is not None:
                 group["usd"] = (group["usd"] or 0) + row["cost_usd"]
-        wanted = {day["date"]: day for day in self.answer["daily"]}
-        # A day may have only executions without a model, such as the records of redactions.
-        with_model = {date for date, models in days.items() if models.keys() != {None}}
-        if not with_model <= wanted.keys() <= days.keys():
+        executions = sum(row["executions"] for row in found["baseline"])
+        differences.value("cost and runledger, without a model", executions - counted, self.answer["withoutModel"])
+        wanted = {day["date"]: day["modelBreakdowns"] for day in self.answer["daily"]}
+        if days.keys() != wanted.keys():
             differences.add(f"cost and runledger: found the days {sorted(days)} and {sorted(wanted)}")
             return
-        for date, day in wanted.items():
-            models = {model["modelName"]: model for model in day["modelBreakdowns"] if model["modelName"] != "-"}
-            names = {name for name in days[date] if name is not None}
-            if names != models.keys():
-                differences.add(f"cost and runledger, {date}: found the models {sorted(names)} and {sorted(models)}")
+        for date, breakdowns in wanted.items():
+            models = {model["modelName"]: model for model in breakdowns}
+            if days[date].keys() != models.keys():
+                differences.add(f"cost and runledger, {date}: found the models {sorted(days[date])} and {sorted(models)}")
                 continue
             for name, model in models.items():
                 group, what = days[date][name], f"cost and runledger, {date}, {name}"

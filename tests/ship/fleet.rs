@@ -26,7 +26,7 @@ fn names(root: &Path) -> Vec<FileName> {
 }
 
 fn faults(root: &Path) -> Vec<FleetFaultKind> {
-    let found = Fleet::open(Box::new(DirectoryStore::new(root))).unwrap().verify(2, true, || ()).unwrap();
+    let found = Fleet::open(Box::new(DirectoryStore::new(root))).unwrap().verify(Some(2), true, || ()).unwrap();
     found.faults.iter().map(|fault| fault.kind).collect()
 }
 

@@ -9,24 +9,29 @@ from chdb import session
 
 NAME = "chdb"
 COLUMNS = "user, model_name, skill_name, skill_version, error_category, total_latency_ms, tokens_used, cost_usd"
-# As in executions.sql: the last line of each execution. Then the day and the outcome.
+# As in executions.sql: the last line of each execution, without statements of redactions. Then the day and the outcome.
 EXECUTIONS = f"""
 CREATE VIEW fleet.executions AS
 WITH repeated AS (
   SELECT ledger, execution_id, max(seq) AS last_seq FROM fleet.records GROUP BY ledger, execution_id HAVING count() > 1
 )
-SELECT {COLUMNS}, coalesce(cost_exact_usd, cost_usd) AS exact_cost_usd, toDate(timestamp_start, 'UTC') AS day,
+SELECT {COLUMNS},
+  tokens_used IS NOT NULL OR cost_usd IS NOT NULL OR coalesce(status = 'interrupted', FALSE)
+    OR (model_name IS NOT NULL AND kind NOT IN ('model_routing', 'budget_gate')) AS has_cost,
+  coalesce(cost_exact_usd, cost_usd) AS exact_cost_usd, toDate(timestamp_start, 'UTC') AS day,
   if(execution_succeeded = execution_failed, NULL, coalesce(execution_succeeded, NOT execution_failed)) AS success
 FROM fleet.records AS records
 LEFT JOIN repeated ON repeated.ledger = records.ledger AND repeated.execution_id = records.execution_id
-WHERE repeated.last_seq IS NULL OR records.seq = repeated.last_seq
+WHERE (repeated.last_seq IS NULL OR records.seq = repeated.last_seq)
+  AND NOT (skill_name = 'runledger.redact' AND coalesce(execution_succeeded, FALSE)
+    AND model_name IS NULL AND tokens_used IS NULL AND cost_usd IS NULL)
 SETTINGS join_use_nulls = 1
 """
 # ClickHouse calls the sum of no values null only if the column can be null, as here.
 COST = """
 SELECT day, user AS team, model_name AS model, count() AS executions, sum(exact_cost_usd) AS cost_usd,
   count() - count(exact_cost_usd) AS cost_unknown, sum(tokens_used) AS tokens, count() - count(tokens_used) AS tokens_unknown
-FROM fleet.executions GROUP BY day, team, model
+FROM fleet.executions WHERE has_cost GROUP BY day, team, model
 ORDER BY day, team NULLS LAST, model NULLS LAST
 """
 

@@ -14,13 +14,19 @@ def executions(files, **options):
     """Returns the executions, as executions.sql defines them."""
     records = polars.scan_parquet(files, hive_partitioning=True, **options)
     last = col("seq") == col("seq").max().over("ledger", "execution_id")
+    used_model = polars.any_horizontal(col("model_name", "tokens_used", "cost_usd").is_not_null())
+    succeeded = col("execution_succeeded").fill_null(False)
+    statement = (col("skill_name") == "runledger.redact") & succeeded & ~used_model
     contradicts = col("execution_succeeded") == col("execution_failed")
     success = polars.coalesce("execution_succeeded", ~col("execution_failed"))
     needed = ["ledger", "execution_id", "seq", "timestamp_start", "user", "model_name", "skill_name", "skill_version"]
     needed += ["execution_succeeded", "execution_failed", "error_category", "total_latency_ms", "tokens_used", "cost_usd"]
-    needed += ["cost_exact_usd"]
-    return records.select(needed).filter(last).with_columns(
+    needed += ["cost_exact_usd", "status", "kind"]
+    return records.select(needed).filter(last & ~statement).with_columns(
         day=col("timestamp_start").dt.date(),
+        has_cost=polars.any_horizontal(col("tokens_used", "cost_usd").is_not_null())
+        | (col("status") == "interrupted").fill_null(False)
+        | (col("model_name").is_not_null() & ~col("kind").is_in(["model_routing", "budget_gate"])),
         exact_cost_usd=polars.coalesce("cost_exact_usd", "cost_usd"),
         success=when(contradicts.fill_null(False)).then(None).otherwise(success),
     )
@@ -44,7 +50,7 @@ def percentile(name, share):
 
 
 def cost(fleet):
-    return fleet.group_by("day", team="user", model="model_name").agg(
+    return fleet.filter("has_cost").group_by("day", team="user", model="model_name").agg(
         executions=polars.len(),
         cost_usd=total("exact_cost_usd"),
         cost_unknown=unknown("exact_cost_usd"),

@@ -1,5 +1,6 @@
 //! `runledger fleet baseline`
 
+use std::cell::Cell;
 use std::io::Write;
 
 use runledger::baseline::{Accumulator, Latest};
@@ -7,11 +8,12 @@ use runledger::metrics::Fields;
 use runledger::ship::ShippedColumns;
 
 use super::{Root, query};
-use crate::baselines::table;
+use crate::baselines::{of_lower_bounds, table};
 use crate::commands::baseline::BaselineGroups;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
+use crate::term::output;
 
 /// Compute the usual latency, cost and success rate of each skill, over all ledgers of a store
 ///
@@ -35,9 +37,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let groups = &args.groups;
     let by = groups.library_by();
+    let lower_bounds = Cell::new(0);
     let read = |take: &mut dyn FnMut(&Fields<'_>)| {
         query::each(&args.root, &groups.window.period, ShippedColumns::Baseline, global, |record| {
             if groups.window.has(&record.skill_name, record.timestamp_start) {
+                lower_bounds.set(lower_bounds.get() + u64::from(record.is_lower_bound()));
                 take(&groups.labelled(&Fields::of(record)));
             }
             Ok(())
@@ -60,6 +64,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         writeln!(out, "{}", baselines.to_json()?)?;
     } else {
         table(groups.by.name(), &baselines, out)?;
+    }
+    if let Some(text) = of_lower_bounds(lower_bounds.get()) {
+        output::note(&text, "lower_bounds", global.style());
     }
     Ok(ExitCode::Yes)
 }
