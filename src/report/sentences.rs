@@ -124,10 +124,6 @@ impl LedgerReport {
     /// Returns a note on the skills that the table leaves out, or `None` if the table has all skills.
     pub fn skills_note(&self) -> Option<String> {
         let skills = &self.skills;
-        if skills.rows.is_empty() {
-            let unpriced = skills.others_unpriced;
-            return (unpriced > 0).then(|| format!("The cost of {} is unknown.", executions(unpriced)));
-        }
         let unknown = match skills.others_unpriced {
             0 => String::new(),
             unpriced => {
@@ -146,7 +142,8 @@ impl LedgerReport {
             }
             None => format!("{} no known cost{unknown}.", are(skills.others, "other skill has", "other skills have")),
         };
-        (skills.others > 0).then_some(text)
+        // Without rows, the title says that no skill has a known cost.
+        (skills.others > 0 && !skills.rows.is_empty()).then_some(text)
     }
 
     /// Returns the title of the table of latencies.

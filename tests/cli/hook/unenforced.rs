@@ -76,7 +76,7 @@ fn codex_shows_a_message_instead() {
     let event = tool("PreToolUse", "Bash", "t1", json!({"transcript_path": place.path("rollout.jsonl")}));
     let answer = with_input(&mut hook(&place, &["--agent", "codex"]), event.to_string().as_bytes()).answer(0);
     let answer: Value = serde_json::from_str(&answer).unwrap();
-    assert!(answer["systemMessage"].as_str().unwrap().contains("a call of a-new-model"), "{answer}");
+    assert!(answer["systemMessage"].as_str().unwrap().contains("calls of a-new-model"), "{answer}");
     assert!(answer.get("hookSpecificOutput").is_none(), "{answer}");
 }
 

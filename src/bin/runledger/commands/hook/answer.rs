@@ -17,6 +17,8 @@ pub(super) fn to_agent(agent: HookAgent, verdict: &Verdict, notice: Option<&str>
             "hookEventName": "PreToolUse", "permissionDecision": decision, "permissionDecisionReason": reason,
         }})
     };
+    // The user is asked because of the notice, and reads it once.
+    let notice = notice.filter(|notice| !matches!(verdict, Verdict::Ask(reason) if reason == notice));
     let notice = notice.map(|notice| format!("runledger: {notice}"));
     let (mut answer, message) = match (verdict, agent) {
         (Verdict::Allow, _) => (json!({}), Some(notice?)),
@@ -58,6 +60,9 @@ mod tests {
         assert_eq!(to_agent(HookAgent::Codex, &ask, None), Some(r#"{"systemMessage":"80 % is used"}"#.to_owned()));
         let asked = form("ask", "80 % is used").replace("}}", r#"},"systemMessage":"runledger: no price"}"#);
         assert_eq!(to_agent(HookAgent::ClaudeCode, &ask, Some("no price")), Some(asked));
+        assert_eq!(to_agent(HookAgent::ClaudeCode, &ask, Some("80 % is used")), Some(form("ask", "80 % is used")));
+        let once = to_agent(HookAgent::Codex, &ask, Some("80 % is used"));
+        assert_eq!(once, Some(r#"{"systemMessage":"80 % is used"}"#.to_owned()));
         let shown = r#"{"systemMessage":"80 % is used; runledger: no price"}"#;
         assert_eq!(to_agent(HookAgent::Codex, &ask, Some("no price")), Some(shown.to_owned()));
     }
