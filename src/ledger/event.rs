@@ -28,9 +28,10 @@ pub enum LedgerEvent {
         /// The number of records.
         records: u64,
     },
-    /// Executions of dead processes were recorded as interrupted.
+    /// A sweep recorded executions of dead processes as interrupted, or appended records that these processes had
+    /// spilled.
     Swept {
-        /// The number of executions.
+        /// The number of records that were appended.
         records: u64,
     },
     /// A sealed segment, which is a file of the ledger that gets no further lines, was copied to an archive. The
