@@ -23,8 +23,8 @@ use crate::ledger::places::Places;
 use crate::redaction::Redactor;
 
 const REDACT: &str = "redact an execution";
-/// How often the active segment is sealed because it has lines to change. The lines are searched for again after each
-/// time.
+/// How often the active segment is sealed at most, because it has lines to change. After each time, the lines are
+/// searched for again.
 const TRIES: usize = 4;
 /// What this crate cannot find.
 const ELSEWHERE: &str = "copies that other programs or commands made are not changed: backups, exports, run logs, \
@@ -36,9 +36,10 @@ const ELSEWHERE: &str = "copies that other programs or commands made are not cha
 struct Plan {
     /// The number of lines of the execution.
     count: u64,
-    /// The segments to replace, each after the index of its ledger or archive in the list of layouts.
+    /// The segments to replace. The number before each segment is the index of its ledger or archive in the list of
+    /// layouts.
     segments: Vec<(usize, Segment)>,
-    /// True if a line is in the active segment.
+    /// True if a line to change is in the active segment.
     is_in_active: bool,
 }
 
@@ -259,8 +260,9 @@ impl Ledger {
     /// Replaces the segments, and overwrites the text in other files of the ledger. `seq` is the number of the
     /// statement. Returns the files in the quarantine that had the text.
     ///
-    /// The segments are replaced last. So after a crash, there are two cases. Either a line still has the text, and the
-    /// next call does all steps again, or all steps are done.
+    /// The segments are replaced after the other steps. If a crash leaves a line with the text, the next call does all
+    /// steps again. Only two things can remain undone if the crash comes after the last segment was replaced: the bytes
+    /// of that segment's old file, and derived files that a reader has built again.
     fn carry_out(&self, plan: &Plan, layouts: &[Layout], seq: u64) -> Result<Vec<PathBuf>> {
         let (storage, ledger) = (self.storage(), self.shared.journal.layout());
         let (texts, mut overwritten) = (plan.texts(), Vec::new());

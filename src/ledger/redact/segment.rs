@@ -87,7 +87,7 @@ pub(super) fn positions(
     }
 }
 
-/// Returns the valid lines of the execution `id` in the file at `path`, and how `change` changes them.
+/// Counts the valid lines of the execution `id` in the file at `path`, and returns those that `change` changes.
 pub(super) fn find(storage: &dyn Storage, path: &Path, id: Uuid, change: &Change<'_>) -> Result<Found> {
     let failed = |source| Error::io(READ, path, source);
     let Some(file) = if_there(storage.open(path, Access::Read)).map_err(failed)? else { return Ok(Found::default()) };
@@ -130,7 +130,8 @@ fn changed(bytes: &[u8], offset: u64, trailer: Trailer, change: &Change<'_>) -> 
     Ok(Some(ChangedLine { offset, masked, new, trailer, hashes, texts }))
 }
 
-/// Checks that the changed JSON is still a record of the same execution, with the same outcome.
+/// Checks that the changed JSON is still a record of the same execution, with the same outcome, the same times and the
+/// same words of the format.
 fn check_same(before: &[u8], after: &[u8], field: &str) -> Result<()> {
     let refuse =
         |found: String| Err(Error::new(ErrorKind::Invalid, format!("redact the field `{field}`")).detail(found));
