@@ -59,7 +59,7 @@ pub(super) struct Intact {
     pub(super) archived: Option<ArchivedLines>,
 }
 
-/// The lines of a segment that one index covers. The active segment has two parts: the lines that its index file
+/// The lines of a segment that one index covers. The active segment can have two parts: the lines that its index file
 /// covers, and the lines after them.
 struct Part {
     file: Arc<dyn StorageFile>,
@@ -122,6 +122,8 @@ impl Intact {
     ///
     /// - executions that name the run as their run or as their parent run;
     /// - executions that name no run, but descend from an execution of the run;
+    /// - executions in flight or in the spill that may belong to the run, and the executions without a run that descend
+    ///   from them;
     /// - the parents of these executions.
     pub(super) fn related(&self, gate: &Gate, begun: &[ExecutionMetrics]) -> Option<BTreeSet<Place>> {
         let mut found = BTreeSet::new();

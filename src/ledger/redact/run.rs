@@ -28,8 +28,8 @@ const REDACT: &str = "redact an execution";
 const TRIES: usize = 4;
 /// What this crate cannot find.
 const ELSEWHERE: &str = "copies that other programs or commands made are not changed: backups, exports, run logs, \
-     refused lines of an import, files that `runledger ship` stored, databases until the next `runledger pg ship`, and the \
-     scrollback of terminals";
+     refused lines of an import, files that `runledger ship` stored, databases until the next `runledger pg ship`, and \
+     the scrollback of terminals";
 
 /// The lines of the execution, in the segments of the ledger and of its archives.
 #[derive(Debug, Default)]

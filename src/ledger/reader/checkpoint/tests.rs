@@ -421,7 +421,7 @@ fn an_untrusted_checkpoint_is_replaced_however_little_was_read() {
 }
 
 #[test]
-fn the_half_written_checkpoint_of_a_dead_process_does_no_harm() {
+fn a_half_written_checkpoint_does_no_harm() {
     let place = Place::of(9);
     let new = place.checkpoint().with_extension("new");
     place.write(&new, &vec![b'x'; 100_000]);
