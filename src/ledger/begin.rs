@@ -14,8 +14,8 @@ impl Ledger {
     /// Begins an execution, and writes its begin mark. If the process dies before the execution ends, the mark shows
     /// that the execution has started, and the execution is recorded as interrupted.
     ///
-    /// `begin` never fails. If the mark cannot be written, the execution runs without a mark. When it ends,
-    /// [`Recorded::unmarked`](crate::Recorded::unmarked) and a warning say why.
+    /// `begin` never fails. If the mark cannot be written, the execution runs without a mark. When the execution ends,
+    /// [`Recorded::unmarked`](crate::Recorded::unmarked) and, by default, a warning say why.
     pub fn begin(&self, skill: Skill) -> Execution {
         self.begin_within(skill, None)
     }

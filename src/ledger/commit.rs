@@ -149,7 +149,8 @@ enum Store {
 }
 
 /// Does the jobs of one batch: writes their begin marks, stores their records, and removes the marks of the executions
-/// that ended. Gives each caller its result. The caller that ended an execution gets it after the mark was removed.
+/// that ended. Gives each caller its result. A caller that ended an execution gets its result after the mark was
+/// removed.
 fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
     let (mut lines, mut slots, mut stores) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs.drain(..) {

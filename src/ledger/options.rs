@@ -124,8 +124,8 @@ impl Options {
         self
     }
 
-    /// Sets how long [`begin`](crate::Ledger::begin), [`append`](crate::Ledger::append) and the end of an execution
-    /// wait for the disk. The default is `None`: these calls wait for as long as the disk takes.
+    /// Sets how long calls such as [`begin`](crate::Ledger::begin), [`append`](crate::Ledger::append) and the end of an
+    /// execution wait for the disk. The default is `None`: these calls wait for as long as the disk takes.
     ///
     /// A thread that is blocked in a sync cannot be interrupted. So with a deadline, helper threads make the calls to
     /// the disk, and each caller waits for its helper thread until the deadline. There are at most 64 helper threads.
@@ -267,8 +267,8 @@ impl Options {
         self
     }
 
-    /// Sets the clock for timestamps. The default is the system's clock. Durations are always measured with the
-    /// system's monotonic clock instead.
+    /// Sets the clock for timestamps. The default is the system's clock. Durations are measured with the system's
+    /// monotonic clock instead, except the durations of detached executions.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.journal.clock = Arc::new(move || clock().unix_ms());

@@ -36,7 +36,7 @@ use crate::redaction::Redactor;
 const SLOT_BYTES: usize = 1024;
 /// The operation that errors name.
 pub(in crate::ledger) const MARK: &str = "mark an execution as started";
-/// The end of the name of each in-flight file. The part before it is called the *stem*.
+/// The end of the name of each in-flight file. The rest of the name is called the *stem*.
 const END: &str = ".slots";
 
 /// The process that owns an in-flight file: its pid, its start time, the boot id of the machine, and the namespaces of

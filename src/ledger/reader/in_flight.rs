@@ -116,8 +116,8 @@ impl LedgerReader {
 
     /// Returns the spilled records, which could not be appended to the ledger so far. The spilled records are on stable
     /// storage in internal files of the ledger. [`records`](Self::records) does not include them. When the process that
-    /// spilled a record appends another record successfully, it appends the spilled one too. If that process has ended,
-    /// the next process that opens the ledger appends the spilled record.
+    /// spilled a record appends another record successfully, it appends the spilled record too. If that process has
+    /// ended, the next process that opens the ledger appends the spilled record.
     ///
     /// To find an execution in any state, read in this order: the executions [in flight](Self::in_flight), the spilled
     /// records, the records of the ledger. An execution that ends in the meantime is then still found.

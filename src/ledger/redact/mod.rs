@@ -43,8 +43,8 @@ pub struct Redact {
 }
 
 impl Redact {
-    /// Takes all texts at `field` out. `by` is who takes them out, and `why` is the reason. Both are stored in the
-    /// ledger, so neither of them may have a text that is taken out.
+    /// Takes out all texts at `field` and below it. `by` is who takes them out, and `why` is the reason. Both are
+    /// stored in the ledger, so neither of them may have a text that is taken out.
     pub fn new(field: impl Into<String>, by: impl Into<String>, why: impl Into<String>) -> Self {
         Self { field: field.into(), text: None, by: by.into(), why: why.into() }
     }

@@ -140,7 +140,7 @@ impl Ledger {
             let statement = self.statement(id, wanted, &plan);
             // `append` refuses records of this kind, so only this call writes them.
             let record = statement.to_record(new_id(self.now().unix_ms()));
-            // The redactor must not change the hashes in the statement. So only its texts pass the redactor, earlier.
+            // The redactor must not change the hashes in the statement. So `statement` applies it only to the texts.
             let seq = rewriting.append(to_json(&record, &Redactor::off())?.as_bytes())?;
             let overwritten = self.carry_out(&plan, &layouts, seq)?;
             Ok((plan, statement, seq, overwritten))
@@ -272,7 +272,7 @@ impl Ledger {
         }
         for (at, segment) in &plan.segments {
             // The archive gets the path of the ledger before its lines change, so that a verification of the archive
-            // always finds the statement.
+            // can find the statement.
             if *at > 0 {
                 let event = LedgerEvent::Redacted { ledger: ledger.active().display().to_string(), statement: seq };
                 let clock = &self.shared.options.journal.clock;

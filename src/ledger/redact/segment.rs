@@ -182,7 +182,7 @@ impl Segment {
         let to = storage.open(&new, Access::WriteNew)?;
         let written = self.copy(&*old, &*to).and_then(|()| to.sync());
         if let Err(error) = written.and_then(|()| storage.rename(&new, &self.path)) {
-            // The new file has none of the texts, so it is removed only to free its space.
+            // The new file has none of the texts. Removing it only frees its space.
             let _ = storage.remove(&new);
             return Err(error);
         }

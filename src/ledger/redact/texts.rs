@@ -123,7 +123,7 @@ impl<'c> Walk<'c> {
                 Some(_) => {}
             }
             let name = if end == b'}' {
-                // A key can have the text too. But a whole key is never replaced, because its value needs a name.
+                // A key can have the text too. Without a text, a key stays as it is, because its value needs a name.
                 let is_wanted = path.is_some_and(|path| path.is_empty() || path == EVERY);
                 let name = self.string(is_wanted && self.change.text.is_some())?;
                 self.blanks();

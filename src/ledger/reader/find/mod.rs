@@ -73,7 +73,8 @@ impl LedgerReader {
     }
 
     /// Returns the executions whose ids begin with `digits`, at most `limit` of them. `digits` are hexadecimal, without
-    /// hyphens. Like [`find`](Self::find), this call returns the last record of each execution.
+    /// hyphens. Like [`find`](Self::find), this call returns the last record of each execution. If more than `limit`
+    /// executions match, this call stops reading there, and may return an earlier record of an execution.
     ///
     /// # Errors
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails. Also if this process has no permission to read some

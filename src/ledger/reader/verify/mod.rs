@@ -35,7 +35,7 @@ pub struct ArchivedLines {
     pub segment: u64,
     /// The sequence number of the last archived line.
     pub seq: u64,
-    /// The hash of that line.
+    /// The hash of the last archived line.
     pub hash: String,
     /// The path with which a reader opens the archive, according to the ledger's events.
     pub to: String,
