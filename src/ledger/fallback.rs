@@ -86,8 +86,8 @@ pub struct FallbackRecord {
     pub ledger: PathBuf,
     /// The record, with the status interrupted if the execution has not ended.
     pub record: ExecutionMetrics,
-    /// True while the execution runs in a live process. It can also be true for a moment while another process moves
-    /// the record to the ledger.
+    /// True while the execution runs in a live process. Also true for a moment while another process moves the record
+    /// to the ledger.
     pub in_flight: bool,
 }
 

@@ -83,6 +83,7 @@ impl Ledger {
     /// ledger's clock, disk and warnings.
     ///
     /// # Errors
+    /// - [`ErrorKind::Invalid`] if the name or the source of a limit contains a secret.
     /// - [`ErrorKind::Unsuitable`] if the ledger itself is named `quota.jsonl`, or if the quota's path cannot hold a
     ///   journal.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the quota.

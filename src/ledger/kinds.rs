@@ -8,8 +8,8 @@ use crate::metrics::{Attempt, ExecutionMetrics, Kind, QcResult, Routing, Usd};
 use crate::quota::{Amount, Grant, Unit};
 
 /// Each of these methods runs `body` as a child of this execution, and records how the child ended. Each method gives
-/// the child a different [`Kind`]. The child's record names this execution as its parent. It belongs to the same run,
-/// unless the given skill names another run. The record is written even if `body` fails or panics. The example
+/// the child a different [`Kind`]. The child's record names this execution as its parent. The child belongs to the same
+/// run, unless the given skill names another run. The record is written even if `body` fails or panics. The example
 /// generates one image: it reserves money, chooses a model, calls the model, and checks the image.
 ///
 /// ```

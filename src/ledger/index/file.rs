@@ -162,8 +162,9 @@ impl<'l> Place<'l> {
     /// Opens the index of `segment`. If the index cannot be used, builds it first, unless a newer version wrote it. If
     /// the active segment has grown by [`EXTEND_BYTES`] since its index was built, extends the index first.
     ///
-    /// Returns `None` if the active segment is short, or if the index cannot be built. If the segment is not clean, the
-    /// returned index has entries only for executions, and readers have to scan the segment.
+    /// Returns `None` if the active segment is short, if a newer version wrote the index, or if the index cannot be
+    /// built. If the segment is not clean, the returned index has entries only for executions, and readers have to scan
+    /// the segment.
     pub(in crate::ledger) fn open_or_build(self, segment: &Block) -> Option<Index> {
         let found = self.open(segment).ok()?;
         let covered = found.as_ref().map_or(0, |index| index.head.tie.bytes);

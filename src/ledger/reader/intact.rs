@@ -118,7 +118,7 @@ impl Intact {
     }
 
     /// Returns the places of the records that `gate` needs to judge its run. `begun` are the executions in flight.
-    /// Returns `None` if an index does not match its segment. The places are those of all records of:
+    /// Returns `None` if an index does not match its segment. The places include those of all records of:
     ///
     /// - executions that name the run as their run or as their parent run;
     /// - executions that name no run, but descend from an execution of the run;
