@@ -15,12 +15,12 @@ use crate::redaction::Redactor;
 
 /// What to do with a record that was not appended.
 pub(super) enum Comparison {
-    /// Do not store the record. Line `seq` has the same content, had the same content before texts were taken out of
-    /// it, or says more about the end of the execution. This is also the result for a record with the status
-    /// interrupted that does not complete the line.
+    /// Do not store the record. Line `seq` has the same content, had this content before a redaction, or says more
+    /// about the end of the execution. This is also the result for a record with the status interrupted that does not
+    /// complete the line.
     Same { seq: u64 },
     /// Try again to append the record. If `replaces` is a line, the record replaces that line. This happens if readers
-    /// skip the line, or if the line says less about the end of the execution, or lacks values that the record has.
+    /// skip the line, if the line says less about the end of the execution, or if it lacks values of the record.
     Again { replaces: Option<LinePlace> },
     /// Refuse the record: the line has other content.
     Conflict(Difference),

@@ -2,9 +2,8 @@
 //!
 //! An id is looked up in two places. The indexes have the ids of the lines that they cover. A map in memory has the ids
 //! of all other lines. These are the lines at the end of the active segment, and the lines of sealed segments that
-//! cannot have an index. If the map has more than [`IDS_MAX`] ids, and more than twice as many as when the indexes were
-//! last opened, the indexes are opened again. This extends the index of the active segment, so that fewer ids have to
-//! be in memory.
+//! cannot have an index. If the map has more than [`IDS_MAX`] ids, and has doubled since the indexes were last opened,
+//! the indexes are opened again. This extends the index of the active segment, so that fewer ids have to be in memory.
 //!
 //! Each line ends with a trailer, which has the line's number and hash. Checking the hash takes longer than reading the
 //! line. So the hash of a line outside the indexes is checked only when its execution is looked up, or when the

@@ -78,7 +78,7 @@ use shared::Shared;
 
 /// An append-only ledger of executions. A `Ledger` is cheap to clone, and all clones share one state. Any number of
 /// threads and processes may use the same ledger. If the [async calls](crate#async) were used, dropping the last clone
-/// waits until all records are stored, but at most until the [deadline](crate::Options::deadline) if there is one.
+/// waits until all records are stored. A [deadline](crate::Options::deadline) limits this wait.
 ///
 /// ```
 /// use runledger::{Ledger, Skill, Usage};

@@ -72,8 +72,8 @@ pub(in crate::ledger) struct Hour {
 /// Why an index cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Unusable {
-    /// There is no index. An index also counts as missing if an older version of the crate wrote it, if it was built
-    /// before the segment was sealed, or if it was built before the active segment had lines.
+    /// There is no index. An index also counts as missing if an older version of the crate wrote it. The same is true
+    /// if it was built before the segment was sealed, or before the active segment had lines.
     Missing,
     /// The segment has changed since the index was built, or the index belongs to another segment or another ledger.
     Stale,

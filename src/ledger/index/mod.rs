@@ -14,8 +14,8 @@
 //! - **Clean**: a line is clean if it is a record, has a correct hash, and follows the line before it in the chain. If
 //!   a line of a segment is not clean, the index has entries only for executions. Appends use these entries, but
 //!   readers scan the segment.
-//! - **Span**: the numbers of the first and the last line that an index covers, the hash of the last line, and the hash
-//!   of the line before the first.
+//! - **Span**: the numbers of the first and the last line that an index covers. The span also has the hash of the last
+//!   line, and the hash of the line before the first.
 //! - **Tie**: values such as the length and the inode of the segment, from the time when the index was built. If the
 //!   segment no longer has these values, the index is not used.
 //!

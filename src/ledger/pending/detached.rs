@@ -51,9 +51,9 @@ pub struct Completed {
     pub answer: Answer,
 }
 
-/// A detached execution that this process has resumed. **Dropping this value leaves the execution in flight**, and
-/// discards changes to the record since the last call of [`mark_progress`](Self::mark_progress) or
-/// [`store`](Self::store). No other process can resume the execution until this value is dropped.
+/// A detached execution that this process has resumed. **Dropping this value leaves the execution in flight.** Changes
+/// to the record since the last call of [`mark_progress`](Self::mark_progress) or [`store`](Self::store) are then
+/// discarded. No other process can resume the execution until this value is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it leaves the execution in flight"]
 pub struct DetachedExecution {

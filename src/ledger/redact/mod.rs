@@ -31,7 +31,7 @@ pub use statement::{StatedLine, Statement};
 ///
 /// A field is a path of keys with dots between them, such as `error_reason`, `tags.customer` or `trace.steps.0.name`. A
 /// number is an index of a list, counting from 0. `*` matches any key or index. A path addresses all texts at it and
-/// below it, so `trace` addresses every text of the trace, and `*` every text of the record except its `execution_id`.
+/// below it. So `trace` addresses every text of the trace, and `*` every text of the record except its `execution_id`.
 /// The path `*` needs a [`text`](Self::text). Without a text, the status would be replaced too, which is refused. A key
 /// with dots is written as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -49,8 +49,8 @@ pub(super) fn mask_quarantine(storage: &dyn Storage, layout: &Layout, texts: &[S
     Ok(masked)
 }
 
-/// Returns the paths of files that can have texts that no segment has: files with damaged bytes, begin marks or spilled
-/// records, and the journals next to the ledger.
+/// Returns the paths of files that can have texts that no segment has. These are files with damaged bytes, begin marks
+/// or spilled records, and the journals next to the ledger.
 pub(in crate::ledger) fn files_beside(storage: &dyn Storage, layout: &Layout) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for directory in [layout.quarantine(), layout.inflight(), layout.spill()] {

@@ -124,14 +124,14 @@ fn changed(bytes: &[u8], offset: u64, trailer: Trailer, change: &Change<'_>) -> 
     let (new, hash) = line::redact(&after.json, &trailer, bytes);
     let hashes = (trailer.redacted.unwrap_or(trailer.link.hash), hash);
     let texts = after.texts.into_iter().collect();
-    // A reader may still read the old file. If the new line is as long as the old one, the old file gets the new line
-    // too, so that this reader finds a valid line.
+    // A reader may still read the old file. So if the new line is as long as the old one, the old file gets the new
+    // line too. The reader then finds a valid line.
     let masked = if new.len() == masked.len() { new.clone() } else { masked };
     Ok(Some(ChangedLine { offset, masked, new, trailer, hashes, texts }))
 }
 
-/// Checks that the changed JSON is still a record of the same execution, with the same outcome, the same times and the
-/// same words of the format.
+/// Checks that the changed JSON is still a record of the same execution. Its outcome, its times and its words of the
+/// format must be the same.
 fn check_same(before: &[u8], after: &[u8], field: &str) -> Result<()> {
     let refuse =
         |found: String| Err(Error::new(ErrorKind::Invalid, format!("redact the field `{field}`")).detail(found));
