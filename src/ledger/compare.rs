@@ -20,7 +20,8 @@ pub(super) enum Comparison {
     /// complete the line.
     Same { seq: u64 },
     /// Try again to append the record. If `replaces` is a line, the record replaces that line. This happens if readers
-    /// skip the line, if the line says less about the end of the execution, or if it lacks values of the record.
+    /// skip the line, or if the line says less about the end of the execution. Also if the line lacks values of the
+    /// record.
     Again { replaces: Option<LinePlace> },
     /// Refuse the record: the line has other content.
     Conflict(Difference),

@@ -42,8 +42,8 @@ pub struct SealedSegment {
 }
 
 impl SealedSegment {
-    /// Returns the number of the segment's last line. If the segment [stays](Self::stays), the segment may not have been
-    /// read, and this is then the number of an earlier line.
+    /// Returns the number of the segment's last line. If the segment [stays](Self::stays), it may not have been read.
+    /// The result is then the number of an earlier line.
     pub fn last_seq(&self) -> u64 {
         self.end.seq
     }

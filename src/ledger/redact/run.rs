@@ -261,8 +261,8 @@ impl Ledger {
     /// statement. Returns the files in the quarantine that had the text.
     ///
     /// The segments are replaced after the other steps. If a crash leaves a line with the text, the next call does all
-    /// steps again. After a crash between the last replacement and the end, two things may still have the text: the
-    /// bytes of the old file, and derived files that a reader has built again.
+    /// steps again. After a crash between the last replacement and the end, two places may still have the text. They
+    /// are the blocks of the old file, and derived files that a reader has built again.
     fn carry_out(&self, plan: &Plan, layouts: &[Layout], seq: u64) -> Result<Vec<PathBuf>> {
         let (storage, ledger) = (self.storage(), self.shared.journal.layout());
         let (texts, mut overwritten) = (plan.texts(), Vec::new());
