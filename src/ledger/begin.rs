@@ -155,7 +155,7 @@ impl Ledger {
 type OrderedMark = (Option<Order<Job>>, Promised<Result<Slot, Error>>);
 
 /// The begin mark of an execution. If this value is dropped without calling [`remove`](Self::remove), the mark stays.
-/// After this process has ended, the next process that opens the ledger removes the mark.
+/// After this process has closed the ledger or has ended, the next process that opens the ledger removes the mark.
 #[derive(Debug)]
 #[must_use = "the execution counts as in flight until the mark is removed"]
 pub struct BeginMark {

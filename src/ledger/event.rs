@@ -17,9 +17,9 @@ pub enum LedgerEvent {
         /// Why the records could not be appended.
         error: String,
     },
-    /// Records from `spill/` were appended to the ledger.
+    /// Records from `spill/`, or from a [`Fallback`](crate::ledger::Fallback), were appended to the ledger.
     Returned {
-        /// The number of records.
+        /// The number of records, including those that the ledger already had.
         records: u64,
     },
     /// Records were lost since the last `lost` event. If the sync of such an event fails, the next `lost` event reports

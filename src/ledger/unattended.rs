@@ -52,7 +52,7 @@ impl Execution {
     }
 
     /// Drops the execution without storing its record. The begin mark stays, so the execution is recorded as
-    /// interrupted after this process has ended.
+    /// interrupted after this process has closed the ledger or has ended.
     pub(crate) fn abandon(mut self) {
         self.finished = true;
     }

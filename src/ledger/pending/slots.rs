@@ -70,7 +70,7 @@ impl Owner {
     /// Returns how the owner died, or `None` if the owner may be alive. `lock_free` is true if the lock of the owner's
     /// file could be acquired.
     ///
-    /// - If the lock is free, the owner is dead.
+    /// - If the lock is free, the owner is dead, or has closed the ledger. Both count as dead.
     /// - If the lock is held, its holder may be the owner, or a child that a dead owner forked. To tell these cases
     ///   apart, the owner's start time is compared with that of the process that has the owner's pid now. This is
     ///   possible only if the owner was started in the PID namespace of this process, and since the last restart of the

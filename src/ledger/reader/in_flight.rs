@@ -21,9 +21,9 @@ pub struct InFlight {
     /// The record so far: the start of the execution, its run, and the progress that was last reported, if there is
     /// any. The record has no end and no outcome yet.
     pub record: ExecutionMetrics,
-    /// False if the process that runs the execution is dead. In that case, the next process that opens the ledger
-    /// records the execution as interrupted. True if that process is alive, or if this is unknown. `None` if the
-    /// execution is detached, which means that any process may complete it.
+    /// False if the process that runs the execution is dead, or has closed the ledger. In that case, the next process
+    /// that opens the ledger records the execution as interrupted. True if that process is alive, or if this is
+    /// unknown. `None` if the execution is detached, which means that any process may complete it.
     pub owner_alive: Option<bool>,
 }
 
