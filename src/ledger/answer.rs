@@ -32,8 +32,9 @@ pub enum Answer {
         /// The line's number in the ledger, counting from 1.
         seq: u64,
     },
-    /// The record could not be appended to the ledger because of this error. The record is on stable storage in a file
-    /// next to the ledger (the spill). A later call, or the next process that opens the ledger, appends the record.
+    /// The record could not be appended to the ledger because of this error. The record is on stable storage in the
+    /// spill, an internal file of the ledger. A later call, or the next process that opens the ledger, appends the
+    /// record.
     Spilled(Error),
     /// The record could not be stored anywhere; the error says why.
     ///
@@ -45,8 +46,8 @@ pub enum Answer {
     /// answer is `Lost`.
     Lost(Error),
     /// The disk did not respond within [`Options::deadline`](crate::Options::deadline). A thread is still storing the
-    /// record. If that fails, the ledger warns again and counts the record as lost. If the process ends before the
-    /// record is stored, the execution is recorded as interrupted.
+    /// record. If the record then has to be spilled or is lost, the ledger warns again. If the process ends before the
+    /// record is stored, an execution with a begin mark is recorded as interrupted.
     Late(Error),
 }
 

@@ -9,8 +9,9 @@ use crate::error::Result;
 use crate::metrics::ExecutionMetrics;
 
 impl Ledger {
-    /// Appends a finished record, for example one that another program made. The record is stored as it is. To set the
-    /// fields that follow from other fields, call [`derive_missing`](ExecutionMetrics::derive_missing) first.
+    /// Appends a finished record, for example a record that another program made. Except for the secrets, which the
+    /// [redactor](crate::Options::redactor) replaces, the record is stored as it is. To set the fields that follow from
+    /// other fields, call [`derive_missing`](ExecutionMetrics::derive_missing) first.
     ///
     /// A record that is appended twice is stored once. This is also true if another process appended the record first,
     /// or if this program appended it before a restart. If the ledger already has a record with the same
@@ -30,9 +31,9 @@ impl Ledger {
     /// - Any other record is refused.
     ///
     /// The ids of older records are looked up in the [indexes](crate::docs::index) of the segments. The first call
-    /// builds missing indexes. The ids of the newest records are in memory: at most 200,000 ids, which take about 9 MB.
-    /// If a segment cannot have an index, for example because it has a damaged line, its ids are in memory too.
-    /// Segments that are in an archive, or that this process has no permission to read, are not searched.
+    /// builds missing indexes. The ids of the newest records are in memory: normally at most 200,000 ids, which take
+    /// about 9 MB. If a segment cannot have an index, for example because it has a damaged line, its ids are in memory
+    /// too. Segments that are in an archive, or that this process has no permission to read, are not searched.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if
@@ -50,12 +51,13 @@ impl Ledger {
 
     /// Like [`append`](Self::append), but if the ledger already has a record of the execution, the two records are
     /// joined. So two programs can each record what they know about an execution. In the joined record, the unknown
-    /// values of the ledger's record are taken from `record`, and all other values stay. If this changes anything, the
-    /// joined record replaces the ledger's record.
+    /// values of the ledger's record are taken from `record`. The other values stay, except as described below. If this
+    /// changes anything, the joined record replaces the ledger's record.
     ///
     /// The outcome as a whole comes from one of the two records. The usage and its cost, as a whole, also come from one
     /// record. If the ledger's record says that the execution was interrupted or is paused, and `record` says how it
-    /// ended, the outcome is that of `record`.
+    /// ended, the outcome is that of `record`. The start is that of `record` if only `record` has model calls, and if
+    /// it began on another day.
     ///
     /// ```
     /// use runledger::{Answer, ExecutionMetrics, Ledger, Timestamp, Uuid};
@@ -94,8 +96,9 @@ impl Ledger {
         answer
     }
 
-    /// Like [`append`](Self::append), but appends many records in order, with one write and one sync for all of them.
-    /// Returns a result for each record, in the same order. If a record is refused, the others are still appended.
+    /// Like [`append`](Self::append), but appends many records in order, normally with one write and one sync for all
+    /// of them. Returns a result for each record, in the same order. If a record is refused, the others are still
+    /// appended.
     ///
     /// ```
     /// use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Timestamp, Uuid};

@@ -14,8 +14,8 @@ impl Ledger {
     /// Begins an execution, and writes its begin mark. If the process dies before the execution ends, the mark shows
     /// that the execution has started, and the execution is recorded as interrupted.
     ///
-    /// `begin` never fails. If the mark cannot be written, the execution runs without a mark. When it ends,
-    /// [`Recorded::unmarked`](crate::Recorded::unmarked) and a warning say why.
+    /// `begin` never fails. If the mark cannot be written, the execution runs without a mark. When the execution ends,
+    /// [`Recorded::unmarked`](crate::Recorded::unmarked) and, by default, a warning say why.
     pub fn begin(&self, skill: Skill) -> Execution {
         self.begin_within(skill, None)
     }
@@ -78,11 +78,11 @@ impl Ledger {
     /// before it appends the record, the execution is recorded as interrupted. After the append,
     /// [remove](BeginMark::remove) the mark.
     ///
-    /// The mark has the id, the skill, the start, the operator, the environment, the path, the kind and the run of
-    /// `record`.
+    /// The mark has the id, the skill, the orchestrator's version, the start, the operator, the environment, the path,
+    /// the kind and the run of `record`.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`] if one of these fields is invalid or too long.
+    /// - [`ErrorKind::Invalid`] if the id, the skill or the run is invalid, or if the mark would be too long.
     /// - [`ErrorKind::Ended`] if the ledger has a record that says how this execution ended. A record with the status
     ///   interrupted or paused does not count, because such an execution may continue.
     /// - [`ErrorKind::Timeout`] if the disk does not respond within
@@ -141,7 +141,7 @@ impl Ledger {
         let line = slots::mark(self.shared.journal.seen_end(), record, &self.shared.options.redactor)?;
         let (slot, promised) = promise();
         // A mark that is not synced is only written to the page cache, which takes microseconds. If the disk is
-        // overloaded, the write can take longer, but then the committer is not idle.
+        // overloaded, the write can take longer, but the committer is then rarely idle.
         if self.committer.is_idle() && !self.shared.options.sync_begin {
             let _ = slot.give(self.shared.slots.begin(&line));
             return Ok((None, promised));
@@ -150,12 +150,12 @@ impl Ledger {
     }
 }
 
-/// The first value is a future that puts the job into the committer's queue, or `None` if the mark is already written.
-/// The second value is a future that returns the slot in which the mark is.
+/// The first value is a future that puts the job into the committer's queue, or `None` if the job is already done. The
+/// second value is a future that returns the slot in which the mark is.
 type OrderedMark = (Option<Order<Job>>, Promised<Result<Slot, Error>>);
 
-/// The begin mark of an execution. If this value is dropped without calling [`remove`](Self::remove), the mark stays
-/// until this process ends.
+/// The begin mark of an execution. If this value is dropped without calling [`remove`](Self::remove), the mark stays.
+/// After this process has closed the ledger or has ended, the next process that opens the ledger removes the mark.
 #[derive(Debug)]
 #[must_use = "the execution counts as in flight until the mark is removed"]
 pub struct BeginMark {
@@ -165,15 +165,15 @@ pub struct BeginMark {
 
 impl BeginMark {
     /// Removes the mark. Call this after the record of the execution was stored. If the mark cannot be removed, the
-    /// ledger warns. The next process that opens the ledger then finds the record, and ignores the mark.
+    /// ledger warns. In that case, a later process that opens the ledger finds the record, and ignores the mark.
     pub fn remove(self) {
         self.ledger.shared.unmark(vec![self.slot]);
     }
 }
 
 impl Execution {
-    /// Begins a child of this execution. The child belongs to the same run, and its `skill_path_in_dag` continues the
-    /// path of this execution.
+    /// Begins a child of this execution. The child belongs to the same run, unless `skill` names another run. Its
+    /// `skill_path_in_dag` continues the path of this execution.
     pub fn child(&self, skill: Skill) -> Execution {
         self.ledger.begin_within(skill, Some(&self.record))
     }

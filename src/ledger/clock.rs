@@ -12,8 +12,8 @@ impl Timestamp {
     /// after 9999.
     ///
     /// A ledger uses this function as its default [clock](crate::Options::clock), so the times in its records have
-    /// whole milliseconds too. A time that a ledger records is never before a time that was read earlier, unless the
-    /// clock was set back.
+    /// whole milliseconds too. The start of an execution is then never before a time that was read before the execution
+    /// began, unless the clock was set back.
     ///
     /// ```
     /// use runledger::{Ledger, Skill, Timestamp};

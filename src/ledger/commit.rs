@@ -15,10 +15,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::ExecutionMetrics;
 use crate::redaction::Redactor;
 
-/// The maximum total length of the records that wait for the committer, in bytes.
+/// The bound of the committer's queue, in bytes. Each job counts with the length of its records or its mark, and with
+/// [`JOB_BYTES`].
 pub(super) const QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// The maximum total length of the records that are stored with one sync, in bytes. This is a quarter of the length of
-/// the commit area, the file that the journal syncs.
+/// The maximum total length of the jobs in a batch of several jobs, in bytes. This is a quarter of the length of the
+/// commit area, the file that the journal syncs.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 /// The memory that a job needs in addition to its record, in bytes.
 const JOB_BYTES: usize = 256;
@@ -147,8 +148,9 @@ enum Store {
     Append(Vec<Valid>, Promise<Vec<Result<Answer>>>),
 }
 
-/// Does the jobs of one batch. Writes their begin marks, stores their records, removes the marks of the executions that
-/// ended, and then gives the callers their results.
+/// Does the jobs of one batch: writes their begin marks, stores their records, and removes the marks of the executions
+/// that ended. Gives each caller its result. A caller that ended an execution gets its result after the mark was
+/// removed.
 fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
     let (mut lines, mut slots, mut stores) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs.drain(..) {
@@ -191,8 +193,8 @@ fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
             }
         }
     }
-    // Remove the marks before the callers continue. Otherwise a caller could see that its ended execution is still in
-    // flight.
+    // Remove the marks before the callers that ended executions continue. Otherwise a caller could see that its ended
+    // execution is still in flight.
     guarded(|| shared.unmark(ended));
     for (promise, answer) in answers {
         unread.extend(given(promise, answer).map(Ok));

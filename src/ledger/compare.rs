@@ -15,22 +15,25 @@ use crate::redaction::Redactor;
 
 /// What to do with a record that was not appended.
 pub(super) enum Comparison {
-    /// Do not store the record: line `seq` has the same content, or says more about the end of the execution.
+    /// Do not store the record. Line `seq` has the same content, had this content before a redaction, or says more
+    /// about the end of the execution. This is also the result for a record with the status interrupted that does not
+    /// complete the line.
     Same { seq: u64 },
-    /// Try again to append the record. If `replaces` is a line, the record replaces that line. This happens if the line
-    /// is not a record, says less about the end of the execution, or lacks values that the record has.
+    /// Try again to append the record. If `replaces` is a line, the record replaces that line. This happens if readers
+    /// skip the line, or if the line says less about the end of the execution. Also if the line lacks values of the
+    /// record.
     Again { replaces: Option<LinePlace> },
     /// Refuse the record: the line has other content.
     Conflict(Difference),
 }
 
-/// A record that differs from the one in the ledger.
+/// How a record differs from the ledger's record of the same execution.
 pub(super) struct Difference {
     /// The line in the ledger.
     pub(super) place: LinePlace,
     seq: u64,
     id: Uuid,
-    /// Describes each key whose value differs.
+    /// Describes the keys whose values differ; see [`differences`].
     keys: Vec<String>,
 }
 
@@ -59,8 +62,8 @@ impl KnownIds {
 
     /// Returns the number and the record of the line at `place`, which is a line of the execution `id`. The inner
     /// `None` means that readers skip the line: it is not a record, or its number belongs to another line. The outer
-    /// `None` means that the line was moved to an archive. In that case, this function also discards the known ids, so
-    /// that they are read again.
+    /// `None` means that the line is gone, for example because it was moved to an archive. In that case, this function
+    /// also discards the known ids, so that they are read again.
     pub(super) fn record_at(&self, place: LinePlace, id: Uuid) -> Result<Option<(u64, Option<ExecutionMetrics>)>> {
         let Some((seq, line)) = self.line(place, id)? else {
             self.forget();
@@ -106,7 +109,7 @@ fn record_of(json: &[u8]) -> Result<ExecutionMetrics> {
     ExecutionMetrics::from_json(&String::from_utf8_lossy(json))
 }
 
-/// Returns a description of each key whose value differs.
+/// Describes the first ten keys whose values differ, and says so if there are more. Ignores computed costs and secrets.
 fn differences(stored: &ExecutionMetrics, given: &ExecutionMetrics) -> Vec<String> {
     const LISTED_MAX: usize = 10;
     if stored == given {

@@ -19,7 +19,7 @@ use crate::disk::per_process::PerProcess;
 use crate::mutex::lock;
 
 /// The maximum number of helper threads, which is also the maximum number of calls in progress. A disk that never
-/// responds blocks at most this many threads, each with one record. Other callers wait for a free thread until their
+/// responds blocks at most this many threads, each with one call. Other callers wait for a free thread until their
 /// deadline, and occupy no memory afterwards.
 const HELPERS_MAX: usize = 64;
 /// A helper thread ends if it has had no work for this time.

@@ -17,9 +17,9 @@ pub enum LedgerEvent {
         /// Why the records could not be appended.
         error: String,
     },
-    /// Records from `spill/` were appended to the ledger.
+    /// Records from `spill/`, or from a [`Fallback`](crate::ledger::Fallback), were appended to the ledger.
     Returned {
-        /// The number of records.
+        /// The number of records, including those that the ledger already had.
         records: u64,
     },
     /// Records were lost since the last `lost` event. If the sync of such an event fails, the next `lost` event reports
@@ -28,9 +28,10 @@ pub enum LedgerEvent {
         /// The number of records.
         records: u64,
     },
-    /// Executions of dead processes were recorded as interrupted.
+    /// A sweep recorded executions of dead processes as interrupted, or appended records that these processes had
+    /// spilled.
     Swept {
-        /// The number of executions.
+        /// The number of records that were appended.
         records: u64,
     },
     /// A sealed segment, which is a file of the ledger that gets no further lines, was copied to an archive. The

@@ -52,19 +52,19 @@ impl Skill {
 }
 
 /// A running execution. **Dropping this guard records the execution**: as panicked if the thread is panicking, and in
-/// all other cases as cancelled. Dropping never panics.
+/// all other cases as cancelled. Dropping does not panic, unless the program's hook for warnings panics.
 ///
 /// [`succeed`](Self::succeed), [`fail`](Self::fail) and [`finish`](Self::finish) end the execution and say where its
-/// record is. The answer can be ignored, because the ledger [warns](crate::Recorded) if the record was spilled, lost or
-/// late. The guard is `Send`, so it can be held across an `.await`. If the future that holds the guard is dropped
-/// before it completes, the execution is recorded as cancelled.
+/// record is. The answer can be ignored, because by default the ledger [warns](crate::Recorded) if the record was
+/// spilled, lost or late. The guard is `Send`, so it can be held across an `.await`. If the future that holds the guard
+/// is dropped before it completes, the execution is recorded as cancelled.
 #[derive(Debug)]
 #[must_use = "dropping it records the execution as cancelled"]
 pub struct Execution {
     pub(super) ledger: Ledger,
     pub(super) record: Box<ExecutionMetrics>,
     pub(super) begun: Instant,
-    /// How long the execution took, or `None` while it is running.
+    /// How long the execution took, or `None` until its clock is stopped.
     took: Option<Duration>,
     /// When the current step started, or `None` between steps.
     step: Option<Instant>,
@@ -141,8 +141,8 @@ impl Execution {
         self.record.execution_id
     }
 
-    /// Returns the record so far. Use it to set fields for which this type has no method. The times and the outcome are
-    /// set when the execution ends.
+    /// Returns the record so far. Use it to set fields for which this type has no method. The end, the durations and
+    /// the outcome are set when the execution ends.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
@@ -335,7 +335,7 @@ impl Execution {
         self.answer(recorded)
     }
 
-    /// Warns about the problems of an answer that a caller receives.
+    /// Warns about the problems of an answer that a caller receives, unless the program handles answers itself.
     fn answer(&self, recorded: Recorded) -> Recorded {
         self.ledger.shared.warn_unless_handled(recorded.warnings());
         recorded

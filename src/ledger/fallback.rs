@@ -86,7 +86,8 @@ pub struct FallbackRecord {
     pub ledger: PathBuf,
     /// The record, with the status interrupted if the execution has not ended.
     pub record: ExecutionMetrics,
-    /// True if the process that runs the execution is alive.
+    /// True while the execution runs in a live process. Also true for a moment while another process moves the record
+    /// to the ledger.
     pub in_flight: bool,
 }
 
@@ -111,7 +112,7 @@ pub struct FallbackExecution {
     record: Box<ExecutionMetrics>,
     redactor: Redactor,
     begun: Instant,
-    /// How long the execution took, or `None` while it is running.
+    /// How long the execution took, or `None` until its clock is stopped.
     took: Option<Duration>,
 }
 
@@ -140,7 +141,8 @@ struct LineIn {
 }
 
 impl Fallback {
-    /// Creates a fallback in `directory`. The directory is created with mode 0700 when the first execution begins.
+    /// Creates a fallback in `directory`. The directory is created when the first execution begins. Its mode is 0700,
+    /// unless its parent directory is shared with a group.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into(), redactor: Redactor::new() }
     }
@@ -157,8 +159,8 @@ impl Fallback {
         &self.directory
     }
 
-    /// Begins an execution whose record belongs to the ledger at `ledger`. This is the path of the ledger's active
-    /// segment, the file to which new lines are appended.
+    /// Begins an execution whose record belongs to the ledger at `ledger`. `ledger` is the path of the active segment,
+    /// the file to which new lines are appended.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the fallback's directory cannot be used, and [`ErrorKind::Invalid`] if the record is too
@@ -201,6 +203,7 @@ impl Fallback {
     }
 
     /// Like [`records`](Self::records), but returns only the records of the ledger whose active segment is `ledger`.
+    /// The errors for files that cannot be read are still those of all ledgers.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the directory cannot be read.
@@ -257,8 +260,8 @@ impl FallbackExecution {
         &self.path
     }
 
-    /// Returns the record so far, so that its fields can be set. The times and the outcome are set when the execution
-    /// ends.
+    /// Returns the record so far, so that its fields can be set. The end, the durations and the outcome are set when
+    /// the execution ends.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
@@ -268,11 +271,11 @@ impl FallbackExecution {
         self.took.get_or_insert_with(|| self.begun.elapsed());
     }
 
-    /// Ends the execution with `status`. When this function returns, the record is on stable storage.
+    /// Ends the execution with `status`. When this function returns `Ok`, the record is on stable storage.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the disk fails, and [`ErrorKind::Invalid`] if the record is too large. The execution then
-    /// stays recorded as interrupted.
+    /// [`ErrorKind::Io`] if the disk fails, and [`ErrorKind::Invalid`] if the record is too large. In both cases, the
+    /// execution normally stays recorded as interrupted.
     pub fn finish(mut self, status: Status) -> Result<()> {
         self.stop_clock();
         let took = milliseconds(self.took.unwrap_or_default());
@@ -306,8 +309,8 @@ impl FallbackExecution {
 }
 
 impl Ledger {
-    /// Moves the records of this ledger from `fallback` to the ledger. Returns the number of records that were moved. A
-    /// record that the ledger already has is not appended again. The record of an execution in flight stays in the
+    /// Moves the records of this ledger from `fallback` to the ledger, and returns their number. A record that the
+    /// ledger already has is counted, but not appended again. The record of an execution in flight stays in the
     /// fallback. A file that cannot be read as a record stays too, and the ledger warns about it.
     ///
     /// # Errors

@@ -12,19 +12,20 @@ use super::{Done, Execution, Ledger, Skill};
 use crate::metrics::{ExecutionMetrics, Status};
 
 impl Ledger {
-    /// Like [`begin`](Self::begin), but does not block the thread. If the returned guard is dropped, its record is
-    /// stored in the background, so that the drop does not block the thread either.
+    /// Like [`begin`](Self::begin), but does not block the thread while the disk syncs. If the returned guard is
+    /// dropped, a thread of the ledger stores its record.
     ///
-    /// If this future is dropped after it was polled, the execution is recorded as cancelled.
+    /// If this future is dropped after it was first polled, and before it is ready, the execution is recorded as
+    /// cancelled.
     pub async fn begin_async(&self, skill: Skill) -> Execution {
         self.begin_within_async(skill, None).await
     }
 
     /// Like [`run`](Self::run), but runs an async `body`, and does not block the thread while the disk syncs.
     ///
-    /// If this future is dropped before `body` has ended, the execution is recorded as cancelled. If this future is
-    /// dropped after `body` has ended, the record is stored with the outcome of `body`. If `body` panics, the panic is
-    /// recorded first, and then continues in the caller.
+    /// If this future is dropped before it was polled, nothing is recorded. If it is dropped later, but before `body`
+    /// has ended, the execution is recorded as cancelled. If it is dropped after `body` has ended, the record is stored
+    /// with the outcome of `body`. If `body` panics, the panic is recorded first, and then continues in the caller.
     pub async fn run_async<T, E: fmt::Display>(
         &self,
         skill: Skill,
@@ -41,7 +42,7 @@ impl Ledger {
 }
 
 impl Execution {
-    /// Like [`child`](Self::child), but does not block the thread. See [`Ledger::begin_async`].
+    /// Like [`child`](Self::child), but does not block the thread while the disk syncs. See [`Ledger::begin_async`].
     pub async fn child_async(&self, skill: Skill) -> Execution {
         self.ledger.begin_within_async(skill, Some(&self.record)).await
     }

@@ -27,7 +27,8 @@ use crate::quota::{Limits, Quota, QuotaOptions};
 impl Ledger {
     /// Opens a ledger with the default [`Options`]. `path` is the file to which new lines are appended (the active
     /// segment), such as `logs/execution_metrics.jsonl`. Creates the ledger and its directories if they do not exist.
-    /// Repairs the damage of a crash, and records the executions of dead processes as interrupted.
+    /// Repairs the damage of a crash, and records the executions of dead processes as interrupted. If another process
+    /// holds the ledger's lock for too long, a later append does both.
     ///
     /// By default, only the user who creates the files may read them. To share a ledger with a group, give its
     /// directory the group's write bit and the setgid bit (`mkdir -m 2770 logs`). Files that root creates belong to the
@@ -82,6 +83,7 @@ impl Ledger {
     /// ledger's clock, disk and warnings.
     ///
     /// # Errors
+    /// - [`ErrorKind::Invalid`] if the name or the source of a limit contains a secret.
     /// - [`ErrorKind::Unsuitable`] if the ledger itself is named `quota.jsonl`, or if the quota's path cannot hold a
     ///   journal.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the quota.

@@ -8,9 +8,9 @@ use crate::metrics::{Attempt, ExecutionMetrics, Kind, QcResult, Routing, Usd};
 use crate::quota::{Amount, Grant, Unit};
 
 /// Each of these methods runs `body` as a child of this execution, and records how the child ended. Each method gives
-/// the child a different [`Kind`]. The child's record names this execution as its parent, and belongs to the same run.
-/// The record is written even if `body` fails or panics. The example generates one image: it reserves money, chooses a
-/// model, calls the model, and checks the image.
+/// the child a different [`Kind`]. The child's record names this execution as its parent. The child belongs to the same
+/// run, unless the given skill names another run. The record is written even if `body` fails or panics. The example
+/// generates one image: it reserves money, chooses a model, calls the model, and checks the image.
 ///
 /// ```
 /// use runledger::metrics::{Attempt, Call, QcOutcome, QcResult, Routing, RunIds};
@@ -95,8 +95,8 @@ impl Execution {
     /// the reservation is granted, and `BLOCK` if it is denied. The reason is in `trace`. If `body` returns `Ok`, the
     /// child succeeds, even if the decision is `BLOCK`.
     ///
-    /// If the budget is in US dollars and the requested amount is known, the record's `cost.estimated_usd` is set to
-    /// this amount.
+    /// If the budget is in US dollars, and the reserved or denied amount is known, the record's `cost.estimated_usd` is
+    /// set to this amount. If 0 was reserved, the field is not set.
     pub fn budget_gate<A: Amount, E: fmt::Display>(
         &self,
         gate: Skill,

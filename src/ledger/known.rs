@@ -2,8 +2,8 @@
 //!
 //! An id is looked up in two places. The indexes have the ids of the lines that they cover. A map in memory has the ids
 //! of all other lines. These are the lines at the end of the active segment, and the lines of sealed segments that
-//! cannot have an index. If the map has more than [`IDS_MAX`] ids, the indexes are opened again. This extends the index
-//! of the active segment, so that fewer ids have to be in memory.
+//! cannot have an index. If the map has more than [`IDS_MAX`] ids, and has doubled since the indexes were last opened,
+//! the indexes are opened again. This extends the index of the active segment, so that fewer ids have to be in memory.
 //!
 //! Each line ends with a trailer, which has the line's number and hash. Checking the hash takes longer than reading the
 //! line. So the hash of a line outside the indexes is checked only when its execution is looked up, or when the
@@ -33,7 +33,7 @@ use crate::journal::write::{Key, KnownKeys, LinePlace, Mark};
 use crate::journal::{Cursor, JournalOptions, Line, Lines, Warn};
 use crate::mutex::{lock, try_lock};
 
-/// The number of ids in memory above which the indexes are opened again. This number of ids takes about 9 MB.
+/// The smallest value of [`State::recent_max`]. This number of ids takes about 9 MB.
 const IDS_MAX: usize = 200_000;
 /// The maximum number of segments that stay open. Each of them has two open files: the segment and its index.
 const OPEN_MAX: usize = 64;
@@ -54,7 +54,7 @@ pub(super) struct KnownIds {
 struct Ids {
     /// `None` until the ids are read for the first time.
     state: Mutex<Option<State>>,
-    /// Locked while a thread opens the indexes.
+    /// Locked while a thread opens the indexes in [`prepare`](KnownIds::prepare).
     opening: Mutex<()>,
 }
 
@@ -67,7 +67,7 @@ struct State {
     earlier: Vec<(u64, (u64, u64))>,
     /// The lines outside the indexes.
     recent: Recent,
-    /// The number of ids in `recent` after which the indexes are opened again.
+    /// The number of ids in `recent` above which the indexes are opened again.
     recent_max: usize,
     /// Reads the lines that were not read yet.
     lines: Lines,
@@ -105,8 +105,9 @@ impl KnownIds {
         Self { storage, layout, warn, ids: PerProcess::new(Ids::default()) }
     }
 
-    /// Reads the ids if this process has not read them yet, or if too many of them are in memory. Reading the ids can
-    /// take a while, so call this function before the journal's lock is acquired.
+    /// Reads the ids if this process has not read them yet, or if too many of them are in memory. Reads the ids of new
+    /// lines if the last read is longer ago than [`READ_AGAIN`]. Reading the ids can take a while, so call this
+    /// function before the journal's lock is acquired.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -393,7 +394,7 @@ impl State {
         Ok(false)
     }
 
-    /// Reads the lines of a sealed segment that its index does not cover.
+    /// Adds the lines of `block` to `recent`.
     fn read(&mut self, block: &Block) -> Result<()> {
         let (segment, recent) = (block.segment, &mut self.recent);
         block.read(&mut Vec::new(), |piece, bytes| {

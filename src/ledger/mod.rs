@@ -6,7 +6,7 @@
 //! - The module `pending` stores executions and records that have no line in the ledger yet. A *begin mark* notes that
 //!   an execution has begun. A *detached* execution belongs to no process. The *spill* holds records that could not be
 //!   appended. A process that opens the ledger *sweeps*: it records the unfinished executions of dead processes as
-//!   interrupted.
+//!   interrupted, and appends the records that they spilled.
 //! - The read side is [`LedgerReader`]. Its queries do not need the ledger's lock.
 //! - The lines of a ledger are in one or more files, the segments. New lines are appended to the *active* segment. The
 //!   other segments are *sealed*: they get no further lines, and change only if a text is taken out of them.
@@ -78,7 +78,7 @@ use shared::Shared;
 
 /// An append-only ledger of executions. A `Ledger` is cheap to clone, and all clones share one state. Any number of
 /// threads and processes may use the same ledger. If the [async calls](crate#async) were used, dropping the last clone
-/// waits until all records are stored.
+/// waits until all records are stored. A [deadline](crate::Options::deadline) limits this wait.
 ///
 /// ```
 /// use runledger::{Ledger, Skill, Usage};

@@ -99,8 +99,9 @@ impl Options {
     /// Sets whether opening an existing ledger waits for its lock. The default is true.
     ///
     /// A process needs the lock to repair the damage of a crash, and to record the executions of dead processes as
-    /// interrupted. With true, opening the ledger does both. With false, opening never waits for another process, and
-    /// the first append does both.
+    /// interrupted. With true, opening the ledger does both, unless the lock cannot be acquired [in
+    /// time](Self::lock_deadline). With false, opening an existing ledger does not wait for the lock, and the first
+    /// append does both.
     #[must_use]
     pub fn wait_at_open(mut self, wait: bool) -> Self {
         self.wait_at_open = wait;
@@ -112,8 +113,8 @@ impl Options {
     ///
     /// If the lock cannot be acquired in that time:
     ///
-    /// - An append stores the record in the spill, a file next to the ledger. A later call appends the record from
-    ///   there.
+    /// - An append stores the record in the spill, an internal file of the ledger. A later call appends the record from
+    ///   the spill.
     /// - An existing ledger is opened without the lock, with a warning.
     /// - Dropping the ledger skips a step that would make the next opening faster. If the last append already failed to
     ///   acquire the lock, dropping the ledger does not wait for the lock at all.
@@ -123,17 +124,18 @@ impl Options {
         self
     }
 
-    /// Sets how long [`begin`](crate::Ledger::begin), [`append`](crate::Ledger::append) and the end of an execution
-    /// wait for the disk. The default is `None`: these calls wait for as long as the disk takes.
+    /// Sets how long calls such as [`begin`](crate::Ledger::begin), [`append`](crate::Ledger::append) and the end of an
+    /// execution wait for the disk. The default is `None`: these calls wait for as long as the disk takes.
     ///
     /// A thread that is blocked in a sync cannot be interrupted. So with a deadline, helper threads make the calls to
     /// the disk, and each caller waits for its helper thread until the deadline. There are at most 64 helper threads.
-    /// If a record misses the deadline, its answer is [late](crate::Answer::Late). If all 64 threads were already
-    /// blocked, the answer is [lost](crate::Answer::Lost).
+    /// If a record misses the deadline, its answer is [late](crate::Answer::Late). If no helper thread was free before
+    /// the deadline, the answer is [lost](crate::Answer::Lost).
     ///
-    /// So a disk that never responds blocks at most 64 threads with one record each, and delays every call until its
+    /// So a disk that never responds blocks at most 64 threads with one call each, and delays every call until its
     /// deadline. A deadline costs two thread switches per call, which `benches/overhead.rs` measures. The deadline does
-    /// not apply to opening or reading the ledger, to quotas, or to detached executions.
+    /// not apply to opening the ledger, to a [`LedgerReader`](crate::LedgerReader), to quotas, or to detached
+    /// executions.
     ///
     /// The async calls, such as [`begin_async`](crate::Ledger::begin_async), do not end at the deadline. To limit how
     /// long a task waits, use a timeout of the runtime. The record is stored even after such a timeout. For async
@@ -228,8 +230,8 @@ impl Options {
 
     /// Sets whether the program handles each [`Answer`](crate::Answer) and each [`Recorded`](crate::Recorded) that it
     /// receives. The default is false: the ledger also warns about each problem that an answer reports. With true, the
-    /// ledger warns about such a problem only if no caller receives the answer. This happens if a guard is dropped, if
-    /// a skill panics, or if a late record is lost.
+    /// ledger warns about such a problem only if no caller receives the answer. This happens if a guard or a future is
+    /// dropped, if a skill panics, or if a late record is spilled or lost.
     ///
     /// ```
     /// use runledger::{Options, Skill};
@@ -265,8 +267,8 @@ impl Options {
         self
     }
 
-    /// Sets the clock for timestamps. The default is the system's clock. Durations are always measured with the
-    /// system's monotonic clock instead.
+    /// Sets the clock for timestamps. The default is the system's clock. Durations are measured with the system's
+    /// monotonic clock instead, except the durations of detached executions.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.journal.clock = Arc::new(move || clock().unix_ms());

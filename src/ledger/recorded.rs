@@ -28,6 +28,7 @@ impl Ledger {
     ///
     /// # Errors
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger cannot be read.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the last line of the execution is not a record.
     /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the disk does not respond within
     ///   [`Options::deadline`](crate::Options::deadline). The same error is returned if the ledger must be repaired,
     ///   but another process holds the ledger's lock for too long.

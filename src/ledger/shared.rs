@@ -63,7 +63,8 @@ impl Shared {
         }
     }
 
-    /// Appends the spilled records of this process, and reports its lost records. Called after an append has succeeded.
+    /// Sweeps if this process has not done so yet, appends the records that this process spilled, and reports the
+    /// records that it lost. Called after an append has succeeded.
     pub(super) fn catch_up(&self) {
         // If the ledger was opened without its lock, this process has not swept yet. If another process is sweeping, do
         // not wait, because the other process normally sweeps all files.

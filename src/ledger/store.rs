@@ -1,5 +1,5 @@
-//! Stores a record in the journal. If the journal fails, stores the record in the spill, a file next to the ledger. A
-//! deadline limits how long the caller waits.
+//! Stores a record in the journal. If the journal fails, stores the record in the spill, an internal file of the
+//! ledger. A deadline limits how long the caller waits.
 
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
@@ -42,7 +42,7 @@ impl Ledger {
         let deadline = self.shared.helpers.as_ref().map_or(0, |helpers| helpers.deadline().as_millis());
         let found = match missed {
             Missed::Begun => "the disk has not answered",
-            Missed::NotBegun => "all threads of the ledger have waited for the disk",
+            Missed::NotBegun => "no thread of the ledger was free",
         };
         Error::new(ErrorKind::Timeout, operation)
             .path(self.shared.journal.layout().active())

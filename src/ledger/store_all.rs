@@ -1,4 +1,4 @@
-//! Stores many records with one write and one sync, and recognises the records that the ledger already has.
+//! Stores many records, normally with one write and one sync, and recognises the records that the ledger already has.
 
 use std::sync::Arc;
 
@@ -18,8 +18,9 @@ pub(super) const APPEND: &str = "append to the ledger";
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry<'j> {
     pub(super) json: &'j [u8],
-    /// The record's id if the ledger may already have the record, for example because a program sends it again. With an
-    /// id, the record is stored only if the ledger does not have it. `None` if the record is certainly new.
+    /// The record's id if the ledger may already have a record of the execution, for example because a program sends
+    /// the record again. With an id, the record is first compared with the ledger's record. `None` if the record is
+    /// certainly new.
     pub(super) id: Option<Uuid>,
 }
 
@@ -37,7 +38,8 @@ impl Valid {
 }
 
 impl Shared {
-    /// Stores the records with one write and one sync, and returns the result for each record.
+    /// Stores the records and returns the result for each record. One write and one sync are enough, unless the ledger
+    /// already has some of the records.
     pub(super) fn store_all(&self, entries: &[Entry<'_>]) -> Vec<Result<Answer>> {
         if entries.is_empty() {
             return Vec::new();

@@ -45,14 +45,14 @@ impl Execution {
         calls::add(&mut self.record, &mut self.cost, call, false, None);
     }
 
-    /// Ends the execution, and warns if its record was spilled, lost or late.
+    /// Ends the execution, and warns about each problem, for example if its record was spilled, lost or late.
     pub(crate) fn finish_unattended(self, status: Status) {
         let ledger = self.ledger.clone();
         ledger.finish_all(vec![(self, status)]);
     }
 
     /// Drops the execution without storing its record. The begin mark stays, so the execution is recorded as
-    /// interrupted after this process has ended.
+    /// interrupted after this process has closed the ledger or has ended.
     pub(crate) fn abandon(mut self) {
         self.finished = true;
     }
@@ -72,9 +72,9 @@ impl Ledger {
         self.shared.warn(&error.with_consequence("records were lost"));
     }
 
-    /// Ends executions of this ledger, and waits until their records are stored. Many records share one sync. Warns
-    /// about each record that was spilled, lost or late. Skips an execution that a parent process began, because that
-    /// process records it.
+    /// Ends executions of this ledger, and waits until their records are stored, or until the deadline. Many records
+    /// share one sync. Warns about each problem, such as a record that was spilled, lost or late. Skips an execution
+    /// that a parent process began, because that process records it.
     pub(crate) fn finish_all(&self, mut ended: Vec<(Execution, Status)>) {
         ended.retain(|(execution, _)| execution.process == std::process::id());
         let warn = |recorded: &Recorded| recorded.warnings().for_each(|warning| self.shared.warn(&warning));
@@ -85,7 +85,7 @@ impl Ledger {
         let mut recordings: Vec<_> =
             ended.iter_mut().map(|(execution, status)| execution.end_async(status.clone())).collect();
         let recorded: Vec<_> = recordings.iter_mut().map(|recording| recording.wait(until)).collect();
-        // Warn only after every record is stored, because the program's hook for warnings may panic.
+        // Warn only after waiting for every record, because the program's hook for warnings may panic.
         drop(recordings);
         for recorded in recorded {
             match recorded {

@@ -297,7 +297,7 @@ fn records_that_were_spilled_are_counted() {
         assert!(matches!(answer, Answer::Spilled(_)), "{answer:?}");
     }
     let found = "records that could not be appended so far: 2";
-    let advice = "see `events.jsonl` for the reason; the next process that opens the ledger appends them";
+    let advice = "see `events.jsonl` for the reason; a later append, or opening the ledger again, appends them";
     place.assert("spill", Level::Warning, found, advice);
     let advice =
         "see `events.jsonl` for the times and reasons. The reason for a lost record is only in the answer of its call";

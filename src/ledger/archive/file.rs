@@ -16,8 +16,8 @@ impl Ledger {
     /// # Errors
     /// After an error, the file is still at its old path. There is one exception: the file was removed, but the removal
     /// could not be synced.
-    /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, or if `directory` has another file of the same
-    ///   name.
+    /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, or if the file is already in `directory`. Also if
+    ///   `directory` has a file of the same name with other content.
     /// - [`ErrorKind::Io`] if a disk fails.
     pub fn archive_file(&self, path: impl AsRef<Path>, directory: impl AsRef<Path>, reason: &str) -> Result<PathBuf> {
         let (path, directory) = (&absolute(path.as_ref()), &absolute(directory.as_ref()));

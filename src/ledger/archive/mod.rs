@@ -3,8 +3,9 @@
 //!
 //! The archive of a ledger `x.jsonl` is a directory with its own `x.ledger/`. This `x.ledger/` contains the moved
 //! segments, with their old names, and a copy of `ledger.json`, which has the id of the ledger. So every reader of a
-//! ledger can read and verify the archive. The lines of the archive are the beginning of the chain, and the lines of
-//! the ledger continue the chain. The ledger's `events.jsonl` says which line is the last one in the archive.
+//! ledger can read and verify the archive. The archived lines come first in the chain, and the lines of the ledger
+//! continue the chain. The ledger's `events.jsonl` says which line is the last one in the archive. If a ledger has
+//! several archives, each of them has a part of the chain.
 //!
 //! To move a file, the ledger copies it, syncs the copy, and compares the copy with the file. The ledger then writes
 //! and syncs an event, and removes the file. If a crash interrupts the move, the file is at its old path or at both

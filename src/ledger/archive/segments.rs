@@ -42,8 +42,8 @@ pub struct SealedSegment {
 }
 
 impl SealedSegment {
-    /// Returns the number of the segment's last line. If the segment [stays](Self::stays), the segment may not have been
-    /// read, and this is then the number of an earlier line.
+    /// Returns the number of the segment's last line. If the segment [stays](Self::stays), it may not have been read.
+    /// The result is then the number of an earlier line.
     pub fn last_seq(&self) -> u64 {
         self.end.seq
     }
@@ -179,8 +179,8 @@ impl Ledger {
     /// # Errors
     /// Segments that were moved before the error stay in the archive and are complete.
     /// - [`ErrorKind::Invalid`] if a segment [has to stay](SealedSegment::stays). Nothing is moved then.
-    /// - [`ErrorKind::Unsuitable`] if the archive's path has another ledger or another file, if the archive was opened
-    ///   for writing, or if every user may replace the archive's files.
+    /// - [`ErrorKind::Unsuitable`] if the archive's path has another ledger or another file, or if the archive was
+    ///   opened for writing. Also if every user may replace the archive's files.
     /// - [`ErrorKind::Timeout`] if another process is archiving, or holds the ledger's lock for too long.
     /// - [`ErrorKind::Io`] if a disk fails.
     pub fn archive_segments(&self, last: u64, directory: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {

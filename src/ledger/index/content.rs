@@ -101,7 +101,7 @@ impl Content {
         Self { span, ..Self::default() }
     }
 
-    /// Returns true if no line was read, clean or not.
+    /// Returns true if the content covers no lines, clean or not.
     pub(in crate::ledger) fn is_empty(&self) -> bool {
         self.span.is_none() && self.bytes == 0
     }

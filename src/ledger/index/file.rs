@@ -72,8 +72,8 @@ pub(in crate::ledger) struct Hour {
 /// Why an index cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Unusable {
-    /// There is no index. An index also counts as missing if an older version of the crate wrote it, or if it was built
-    /// before the segment was sealed.
+    /// There is no index. An index also counts as missing if an older version of the crate wrote it. The same is true
+    /// if it was built before the segment was sealed, or before the active segment had lines.
     Missing,
     /// The segment has changed since the index was built, or the index belongs to another segment or another ledger.
     Stale,
@@ -162,8 +162,9 @@ impl<'l> Place<'l> {
     /// Opens the index of `segment`. If the index cannot be used, builds it first, unless a newer version wrote it. If
     /// the active segment has grown by [`EXTEND_BYTES`] since its index was built, extends the index first.
     ///
-    /// Returns `None` if the segment has to be scanned, because it is short or not clean, or because the index cannot
-    /// be built.
+    /// Returns `None` if the active segment is short, if a newer version wrote the index, or if the index cannot be
+    /// built. If the segment is not clean, the returned index has entries only for executions, and readers have to scan
+    /// the segment.
     pub(in crate::ledger) fn open_or_build(self, segment: &Block) -> Option<Index> {
         let found = self.open(segment).ok()?;
         let covered = found.as_ref().map_or(0, |index| index.head.tie.bytes);
@@ -272,7 +273,8 @@ impl<'l> Place<'l> {
     }
 
     /// Copies the index of a sealed segment to the archive `to`, which already has a copy of the segment. The tie of
-    /// the copied index is changed to match the copied segment. Copies nothing if the index does not match its segment.
+    /// the copied index is changed to match the copied segment. Copies nothing if the index does not match its segment,
+    /// or is longer than [`COPY_BYTES_MAX`].
     pub(in crate::ledger) fn copy_to(self, to: &Layout) -> io::Result<()> {
         let to = Place { layout: to, ..self };
         let (Some(from), Some(copy), Ok(index)) = (self.sealed()?, to.sealed()?, self.read()?) else { return Ok(()) };

@@ -9,12 +9,13 @@
 //!
 //! - **Entry**: a key, and the offset of a line that has this key. A key is a number that is computed from an hour, or
 //!   from an id such as the id of an execution.
-//! - **Section**: all entries of one kind, such as those of executions. Two sections have the sums of each hour instead
-//!   of entries. A section is stored in **pages** of about 4 KiB.
+//! - **Section**: all entries of one kind, such as those of executions. Two sections have no entries: one has the sums
+//!   of each hour, and the other the names in these sums. A section is stored in **pages** of about 4 KiB.
 //! - **Clean**: a line is clean if it is a record, has a correct hash, and follows the line before it in the chain. If
-//!   a line of a segment is not clean, the index has only the section of the executions. Appends use this section, but
+//!   a line of a segment is not clean, the index has entries only for executions. Appends use these entries, but
 //!   readers scan the segment.
-//! - **Span**: the numbers and hashes of the first and the last line that an index covers.
+//! - **Span**: the numbers of the first and the last line that an index covers. The span also has the hash of the last
+//!   line, and the hash of the line before the first.
 //! - **Tie**: values such as the length and the inode of the segment, from the time when the index was built. If the
 //!   segment no longer has these values, the index is not used.
 //!
@@ -25,7 +26,7 @@
 //! - `keys.rs` has the keys under which a line is found.
 //! - `content.rs` has the content of an index.
 //! - `build.rs` makes the content from the lines of a segment, on all cores.
-//! - `file.rs` opens, writes, moves and removes the file of an index.
+//! - `file.rs` opens, builds, copies and removes the file of an index.
 //! - `state.rs` examines an index completely.
 //!
 //! A reader parses each line that an entry points to, and checks that the line has the key of the entry. If not, the

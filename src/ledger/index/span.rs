@@ -29,7 +29,7 @@ impl Span {
 /// Says whether all lines of a segment are clean, and which lines the index covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Lines {
-    /// At least one line is not clean, and the index has no entries.
+    /// The index has no entries: the segment has no lines, or at least one line is not clean.
     #[default]
     Unknown,
     /// All lines are clean.

@@ -39,8 +39,8 @@ use crate::metrics::{ErrorCategory, ExecutionMetrics, Progress, Status, Timestam
 const BEGIN: &str = "begin a detached execution";
 const RESUME: &str = "resume an execution";
 
-/// The result of [`DetachedExecution::complete`]. A program can ignore it, because the ledger warns if the record was
-/// [spilled](Answer::Spilled).
+/// The result of [`DetachedExecution::complete`]. A program can ignore it, because by default the ledger warns if the
+/// record was [spilled](Answer::Spilled).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Completed {
@@ -51,9 +51,9 @@ pub struct Completed {
     pub answer: Answer,
 }
 
-/// A detached execution that this process has resumed. **Dropping this value leaves the execution in flight**, and
-/// discards changes to the record since the last call of [`mark_progress`](Self::mark_progress) or
-/// [`store`](Self::store). No other process can resume the execution until this value is dropped.
+/// A detached execution that this process has resumed. **Dropping this value leaves the execution in flight.** Changes
+/// to the record since the last call of [`mark_progress`](Self::mark_progress) or [`store`](Self::store) are then
+/// discarded. No other process can resume the execution until this value is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it leaves the execution in flight"]
 pub struct DetachedExecution {
@@ -92,7 +92,7 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// After an error, the execution does not exist.
+    /// After an error, the execution does not exist, unless the disk also fails to remove the execution's file.
     /// - [`ErrorKind::Invalid`], with every reason, if [`append`](Self::append) would refuse the record for a reason
     ///   other than its missing end.
     /// - [`ErrorKind::Io`] if the disk fails.
@@ -192,7 +192,7 @@ impl Ledger {
         written.and_then(|()| options.storage.sync_dir(&self.shared.journal.layout().inflight())).map_err(failed)
     }
 
-    /// Resumes an execution that [`begin_detached`](Self::begin_detached) started in this or another process.
+    /// Resumes a detached execution that was begun in this or another process.
     ///
     /// # Errors
     /// - [`ErrorKind::Ended`] if the execution was completed.
@@ -301,7 +301,8 @@ impl DetachedExecution {
     /// if that is unknown). Returns the record so far, which is on stable storage.
     ///
     /// # Errors
-    /// After an error, the progress is not recorded.
+    /// After an error, the progress is only in the record in memory. The next call that stores this record stores the
+    /// progress too.
     /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] would refuse the record for a reason other
     ///   than its missing end.
     /// - [`ErrorKind::Io`] if the disk fails.
@@ -312,8 +313,8 @@ impl DetachedExecution {
         self.store()
     }
 
-    /// Stores the record so far, for example with new tags, and returns it. When this function returns, the record is
-    /// on stable storage.
+    /// Stores the record so far, for example with new tags, and returns it. When this function returns `Ok`, the record
+    /// is on stable storage.
     ///
     /// # Errors
     /// The errors of [`mark_progress`](Self::mark_progress).
@@ -337,7 +338,8 @@ impl DetachedExecution {
     /// after the call can lose the record.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] refuses the record. Nothing is changed then.
+    /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] refuses the record or the joined record. The
+    ///   execution is then still in flight.
     /// - [`ErrorKind::Io`] and [`ErrorKind::Timeout`] if the execution's own file cannot be written, or if neither the
     ///   ledger nor the spill can store the record. The execution may then still be in flight, or the ledger may have
     ///   the record although the disk reported a failure. In either case, resume the execution and complete it again.
@@ -428,8 +430,8 @@ fn remove(storage: &dyn Storage, path: &Path) -> Result<()> {
 pub(in crate::ledger) struct State {
     /// The last unfinished record in the file.
     pub(in crate::ledger) record: ExecutionMetrics,
-    /// The position at which the ledger ended before the finished record was written, or `None` if the file has no
-    /// finished record.
+    /// The position at which the ledger ended before the first finished record was written, or `None` if the file has
+    /// no finished record.
     pub(in crate::ledger) since: Option<Cursor>,
 }
 
@@ -445,7 +447,7 @@ impl State {
 }
 
 /// Reads the files of all detached executions, without changing them. Adds an error to `denied` for each file that this
-/// process cannot read.
+/// process has no permission to read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<State>> {
     let read = |path: &Path, _: &str| State::read(Arc::from(storage.open(path, Access::Read)?));
     slots::each_file(storage, layout, ".jsonl", denied, read)

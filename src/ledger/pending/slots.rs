@@ -1,12 +1,13 @@
-//! Writes and reads begin marks, which note that an execution has started. Each process has one file of marks, its
-//! *in-flight file*, and keeps this file locked until the process ends. A process that finds an in-flight file without
-//! a lock records the executions in it as interrupted. This step is called a *sweep*.
+//! Writes and reads begin marks, which note that an execution has started. Each process that opens a ledger has one
+//! file of marks in that ledger, its *in-flight file*. The process keeps this file locked until it closes the ledger or
+//! ends. A process that finds an in-flight file without a lock records the executions in it as interrupted. This step
+//! is called a *sweep*.
 //!
 //! The file is a sequence of slots of equal length. The first slot identifies the process. Each other slot is free or
 //! holds a mark. A mark is a line of JSON that ends with its own hash. The line holds the record as it was when the
 //! execution began, and the position at which the ledger ended at that time. A mark that is longer than a slot takes
-//! several consecutive slots. The hash shows whether the mark is complete. If a mark is incomplete, the call that wrote
-//! it never returned, so no execution began. The slots of such a mark count as free.
+//! several consecutive slots. The hash shows whether the mark is complete. A mark is incomplete if its write failed or
+//! was interrupted, or if a power cut removed a part of it. The slots of such a mark count as free.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -35,7 +36,7 @@ use crate::redaction::Redactor;
 const SLOT_BYTES: usize = 1024;
 /// The operation that errors name.
 pub(in crate::ledger) const MARK: &str = "mark an execution as started";
-/// The end of the name of each in-flight file. The part before it is called the *stem*.
+/// The end of the name of each in-flight file. The rest of the name is called the *stem*.
 const END: &str = ".slots";
 
 /// The process that owns an in-flight file: its pid, its start time, the boot id of the machine, and the namespaces of
@@ -69,7 +70,7 @@ impl Owner {
     /// Returns how the owner died, or `None` if the owner may be alive. `lock_free` is true if the lock of the owner's
     /// file could be acquired.
     ///
-    /// - If the lock is free, the owner is dead.
+    /// - If the lock is free, the owner is dead, or has closed the ledger. Both count as dead.
     /// - If the lock is held, its holder may be the owner, or a child that a dead owner forked. To tell these cases
     ///   apart, the owner's start time is compared with that of the process that has the owner's pid now. This is
     ///   possible only if the owner was started in the PID namespace of this process, and since the last restart of the
@@ -234,9 +235,9 @@ impl Slots {
         Ok(slots)
     }
 
-    /// Removes the marks of executions whose records are already in the ledger or in the spill, with one write for each
-    /// group of consecutive slots. A mark that cannot be removed does no harm: a later sweep finds that the execution
-    /// has a record, and skips the mark.
+    /// Removes marks that are no longer needed, with one write for each group of consecutive slots. Normally, the
+    /// records of these executions are already in the ledger or in the spill. A mark that cannot be removed then does
+    /// no harm: a later sweep finds that the execution has a record, and skips the mark.
     pub(in crate::ledger) fn end_all(&self, mut slots: Vec<Slot>) -> Result<()> {
         // Do not remove the marks of another process.
         slots.retain(|slot| slot.process == std::process::id());
@@ -441,7 +442,7 @@ pub(in crate::ledger) struct Begun {
 }
 
 /// Reads the in-flight files of all processes, without changing them. Adds an error to `denied` for each file that this
-/// process cannot read.
+/// process has no permission to read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<Begun>> {
     each_file(storage, layout, END, denied, |path, _| {
         let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Read)?);

@@ -1,5 +1,5 @@
 //! Stores the records that could not be appended to the ledger, until a later call appends them. Each process has its
-//! own spill file, which exists only while it holds records.
+//! own spill file, which is removed once its records are in the ledger.
 
 use std::io;
 use std::path::PathBuf;

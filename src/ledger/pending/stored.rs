@@ -1,4 +1,4 @@
-//! Writes and reads records that are stored next to the ledger and appended to the ledger later.
+//! Writes and reads records that are stored in internal files of the ledger, and appended to the ledger later.
 
 use std::collections::HashSet;
 use std::io;
@@ -15,8 +15,8 @@ use crate::journal::{Cursor, Lines};
 use crate::ledger::json::id_of;
 use crate::metrics::ExecutionMetrics;
 
-/// A record that was stored next to the ledger, and the position at which the ledger ended at that time. If the record
-/// is appended to the ledger later, it comes after that position.
+/// A record that was stored in an internal file of the ledger, and the position at which the ledger ended at that time.
+/// If the record is appended to the ledger later, it comes after that position.
 #[derive(Debug, Clone)]
 pub(in crate::ledger) struct Pending {
     pub(in crate::ledger) since: Cursor,
@@ -54,8 +54,8 @@ pub(in crate::ledger) fn append(file: &dyn StorageFile, since: Cursor, record: &
     let mut line = vec![b'\n'];
     line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
     let before = file.length()?;
-    // After a failure, the incomplete record is removed. On a full disk, it would occupy space that the next record
-    // needs. If it cannot be removed, it stays in the file as a line that is not a record.
+    // After a failure, what was written is removed. On a full disk, it would occupy space that the next record needs.
+    // If it cannot be removed, it stays in the file. An incomplete record is then a line that is not a record.
     append_all(file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))
 }
 

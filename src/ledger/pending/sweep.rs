@@ -25,7 +25,7 @@ use crate::redaction::Redactor;
 
 /// Sweeps the files of dead processes, which hold begin marks and spilled records. Any number of processes may call
 /// this function at the same time, and any of them may die during the sweep. `own` is the name of this process's own
-/// files, which are not swept. A record is appended only if its execution has no record in the ledger yet.
+/// files, which are not swept. [`append_missing`] says which records are appended.
 ///
 /// Waits at most `deadline` for another process that sweeps. Warns about files that this process has no permission to
 /// read, and sweeps the other files.
@@ -86,8 +86,7 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
     })
 }
 
-/// Appends the records in `pending` whose executions have no record in the ledger yet. Returns the number of appended
-/// records.
+/// Appends the records in `pending` that the ledger does not have yet. Returns the number of appended records.
 ///
 /// The ledger may have a record that says less about the end of the execution, such as a record with the status
 /// interrupted. The pending record then replaces that record. If the two records conflict, this function warns and

@@ -49,8 +49,8 @@ impl LedgerReader {
         Ok(Escalated { report, skipped, unreadable })
     }
 
-    /// Like [`escalate`](Self::escalate), but examines several windows in one pass. With each window comes the time at
-    /// which it is examined. Each window has a reference, which is the earlier period that it is compared with. `scan`
+    /// Like [`escalate`](Self::escalate), but examines several windows in one pass. Each window comes with the time
+    /// that counts as now. Each window has a reference, the earlier period with which the window is compared. `scan`
     /// must include the records of all windows and of all references.
     ///
     /// # Errors

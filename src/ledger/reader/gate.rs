@@ -32,7 +32,8 @@ impl LedgerReader {
     /// lines are verified again only if their segment has changed since its index was built. So two kinds of edits of
     /// these other lines are not noticed. The first is an edit in place in the active segment. The second is an edit of
     /// a sealed segment that preserves the segment's length, inode and time of the last change. With
-    /// [`Gate::verify_every_line`], or if a segment has no index, this call reads and verifies all lines.
+    /// [`Gate::verify_every_line`], or if the indexes are not enough to show that the ledger is intact, this call reads
+    /// and verifies all lines.
     ///
     /// Like [`Gate::judge`], the call holds the last record of each execution of the run in memory.
     ///

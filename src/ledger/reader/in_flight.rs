@@ -21,9 +21,9 @@ pub struct InFlight {
     /// The record so far: the start of the execution, its run, and the progress that was last reported, if there is
     /// any. The record has no end and no outcome yet.
     pub record: ExecutionMetrics,
-    /// False if the process that runs the execution is dead. In that case, the next process that opens the ledger
-    /// records the execution as interrupted. True if that process is alive, or if this is unknown. `None` if the
-    /// execution is detached, which means that any process may complete it.
+    /// False if the process that runs the execution is dead, or has closed the ledger. In that case, the next process
+    /// that opens the ledger records the execution as interrupted. True if that process is alive, or if this is
+    /// unknown. `None` if the execution is detached, which means that any process may complete it.
     pub owner_alive: Option<bool>,
 }
 
@@ -115,9 +115,9 @@ impl LedgerReader {
     }
 
     /// Returns the spilled records, which could not be appended to the ledger so far. The spilled records are on stable
-    /// storage next to the ledger. [`records`](Self::records) does not include them. When the process that spilled a
-    /// record appends another record successfully, it appends the spilled one too. If that process has ended, the next
-    /// process that opens the ledger appends the spilled record.
+    /// storage in internal files of the ledger. [`records`](Self::records) does not include them. When the process that
+    /// spilled a record appends another record successfully, it appends the spilled record too. If that process has
+    /// ended, the next process that opens the ledger appends the spilled record.
     ///
     /// To find an execution in any state, read in this order: the executions [in flight](Self::in_flight), the spilled
     /// records, the records of the ledger. An execution that ends in the meantime is then still found.

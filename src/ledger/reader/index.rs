@@ -24,7 +24,8 @@ pub struct RebuiltIndex {
     /// The numbers of the segments that an index cannot cover completely, for example because a line is not a record.
     /// Readers scan these segments, but appends use their indexes.
     pub unclean: Vec<u64>,
-    /// The numbers of the segments whose index was not built, because another process was building it.
+    /// The numbers of the segments whose index was not built, because another process was building it, or because the
+    /// segment changed in the meantime.
     pub busy: Vec<u64>,
 }
 
@@ -93,7 +94,8 @@ impl LedgerReader {
     /// Other calls that use the indexes do the same, but extend an index only if it lacks 2 MiB or more.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if a segment cannot be read, or an index cannot be written.
+    /// [`ErrorKind::Io`] if a segment cannot be read, or the index of the active segment cannot be written. If the
+    /// index of a sealed segment cannot be written, readers scan this segment.
     pub fn extend_index(&self) -> Result<()> {
         let Some(mut segments) = Segments::of(&*self.storage, &self.layout)? else { return Ok(()) };
         while let Some(segment) = segments.next()? {

@@ -59,7 +59,7 @@ pub(super) struct Intact {
     pub(super) archived: Option<ArchivedLines>,
 }
 
-/// The lines of a segment that one index covers. The active segment has two parts: the lines that its index file
+/// The lines of a segment that one index covers. The active segment can have two parts: the lines that its index file
 /// covers, and the lines after them.
 struct Part {
     file: Arc<dyn StorageFile>,
@@ -118,10 +118,12 @@ impl Intact {
     }
 
     /// Returns the places of the records that `gate` needs to judge its run. `begun` are the executions in flight.
-    /// Returns `None` if an index does not match its segment. The places are those of all records of:
+    /// Returns `None` if an index does not match its segment. The places include those of all records of:
     ///
     /// - executions that name the run as their run or as their parent run;
     /// - executions that name no run, but descend from an execution of the run;
+    /// - executions in flight or in the spill that may belong to the run, and the executions without a run that descend
+    ///   from them;
     /// - the parents of these executions.
     pub(super) fn related(&self, gate: &Gate, begun: &[ExecutionMetrics]) -> Option<BTreeSet<Place>> {
         let mut found = BTreeSet::new();

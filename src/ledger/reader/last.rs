@@ -64,8 +64,8 @@ impl LedgerReader {
     }
 
     /// Like [`last`](Self::last), but only for executions that start at `since` or later, and before `until`. `None`
-    /// means that there is no limit. The index of each segment says where the lines of an hour are, so only the hours
-    /// of this period are read.
+    /// means that there is no limit. The index of each segment says where the lines of an hour are. So of the lines
+    /// that an index covers, only the hours of this period are read.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -83,8 +83,8 @@ impl LedgerReader {
     }
 
     /// Like [`last`](Self::last), but only for executions whose `run_id` is `run_id`. The index of each segment says
-    /// where the lines of the run are, so only these lines are read. If a segment has more than 1,024 lines of the run,
-    /// the segment is read backwards instead.
+    /// where the lines of the run are. So of the lines that an index covers, only the lines of the run are read. If a
+    /// segment has more than 1,024 lines of the run, the segment is read backwards instead.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.

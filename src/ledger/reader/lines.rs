@@ -58,9 +58,10 @@ impl LedgerReader {
     /// the active segment, with two exceptions. First, a writer that could not sync a segment repeats lines in a new
     /// segment, but the output has each line only once. Second, damaged bytes are left out, as described below.
     ///
-    /// Each line is written once, even if another process appends lines, or seals or archives segments, during the
-    /// call. All lines that were in the ledger when the call began are written. The call does not wait for later lines.
-    /// It holds one line and 256 KiB of the ledger in memory. `out` should be buffered.
+    /// No line is written twice, even if another process appends lines, or seals or archives segments, during the call.
+    /// The lines that were in the ledger when the call began are written. If they were moved to an archive before they
+    /// were read, they are reported instead. The call does not wait for later lines. It holds one line and 256 KiB of
+    /// the ledger in memory. `out` should be buffered.
     ///
     /// If a line was changed and is still JSON, it is written and reported. Bytes that are not JSON are left out and
     /// reported, so that any program that reads JSON lines can read the output. Empty lines are left out and not

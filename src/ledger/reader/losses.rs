@@ -19,8 +19,9 @@ pub struct LostRecords {
 
 impl LedgerReader {
     /// Returns how many records were lost according to `events.jsonl`, in the order of the events. The events do not
-    /// say which executions the lost records belong to. Such an execution stays in flight while its process lives,
-    /// because its begin mark is kept. After the process has ended, the execution is recorded as interrupted.
+    /// say which executions the lost records belong to. If such an execution has a begin mark, the mark is kept, and
+    /// the execution stays in flight while its process lives. After the process has ended, the execution is recorded as
+    /// interrupted.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the events cannot be read.

@@ -36,7 +36,7 @@ pub(in crate::ledger) struct Segment<'l> {
     /// The index, and which lines it covers. `None` if the whole segment has to be scanned.
     pub(in crate::ledger) index: Option<Covered>,
     /// The index of a segment that has a line that is not clean. The module `index` explains the term *clean*. Such an
-    /// index has only the section of the executions.
+    /// index has entries only for executions.
     unclean: Option<Index>,
     place: Option<Place<'l>>,
 }
@@ -55,7 +55,8 @@ impl<'l> Indexes<'l> {
         Self { storage, layout, ledger: identity::read(storage, layout).ok().flatten(), builds: true }
     }
 
-    /// Returns the segment that consists of `block`. If the segment has no usable index, builds the index first.
+    /// Returns the segment that consists of `block`. If the segment has no usable index and `builds` is true, builds
+    /// the index first.
     pub(in crate::ledger) fn segment(self, block: Block) -> Segment<'l> {
         let Self { storage, layout, ledger, builds } = self;
         let place = ledger.map(|ledger| Place { storage, layout, ledger, segment: block.segment });
@@ -84,7 +85,8 @@ impl<'l> Segments<'l> {
         }
     }
 
-    /// Returns the next segment. If the segment has no usable index, builds the index first.
+    /// Returns the next segment. If the segment has no usable index, builds the index first, except after
+    /// [`without_building`](Self::without_building).
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be opened.
@@ -166,7 +168,7 @@ impl Segment<'_> {
     }
 
     /// Returns the lines of the active segment that the index does not cover, as an index in memory. Returns `None` if
-    /// the segment is sealed.
+    /// the segment is sealed, or if no index may be built for it.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.

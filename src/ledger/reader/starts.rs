@@ -24,7 +24,7 @@ impl Starts {
         self.since.is_none_or(|since| since <= start) && self.until.is_none_or(|until| start < until)
     }
 
-    /// Returns the first and the last hour that overlap the period.
+    /// Returns the first and the last hour that can overlap the period.
     pub(super) fn hours(&self) -> (i64, i64) {
         (self.since.map_or(i64::MIN, hour_of), self.until.map_or(i64::MAX, hour_of))
     }

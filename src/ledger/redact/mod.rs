@@ -7,8 +7,8 @@
 //! - `texts.rs` finds and replaces texts in the JSON of a record.
 //! - `statement.rs` has the statement.
 //! - `segment.rs` finds lines in a segment, and replaces a segment.
-//! - `archives.rs` finds the archives of a ledger.
-//! - `remains.rs` overwrites and reports other places of the text.
+//! - `archives.rs` finds the archives of a ledger, and the ledger of an archive.
+//! - `remains.rs` overwrites the text in some other files, and reports the files that still have it.
 //! - `run.rs` redacts: it appends the statement, and then replaces the segments.
 
 mod archives;
@@ -31,9 +31,9 @@ pub use statement::{StatedLine, Statement};
 ///
 /// A field is a path of keys with dots between them, such as `error_reason`, `tags.customer` or `trace.steps.0.name`. A
 /// number is an index of a list, counting from 0. `*` matches any key or index. A path addresses all texts at it and
-/// below it, so `trace` addresses every text of the trace, and `*` every text of the record. The path `*` needs a
-/// [`text`](Self::text): without one, the status would be replaced too, which is refused. A key with dots is written as
-/// it is.
+/// below it. So `trace` addresses every text of the trace, and `*` every text of the record except its `execution_id`.
+/// The path `*` needs a [`text`](Self::text). Without a text, the status would be replaced too, which is refused. A key
+/// with dots is written as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redact {
     field: String,
@@ -43,8 +43,8 @@ pub struct Redact {
 }
 
 impl Redact {
-    /// Takes all texts at `field` out. `by` is who takes them out, and `why` is the reason. Both are stored in the
-    /// ledger, so neither of them may have a text that is taken out.
+    /// Takes out all texts at `field` and below it. `by` is who takes them out, and `why` is the reason. Both are
+    /// stored in the ledger, so neither of them may have a text that is taken out.
     pub fn new(field: impl Into<String>, by: impl Into<String>, why: impl Into<String>) -> Self {
         Self { field: field.into(), text: None, by: by.into(), why: why.into() }
     }
@@ -70,7 +70,7 @@ pub struct Redaction {
     pub segments: Vec<PathBuf>,
     /// The files in the quarantine in which the text was overwritten.
     pub overwritten: Vec<PathBuf>,
-    /// Sentences about places that still have the text, or may have it. The first sentences are about places that were
-    /// found by a search of the ledger's files.
+    /// Sentences about places that still have the text, or may have it. The first sentences are the results of a search
+    /// of the ledger's files.
     pub left: Vec<String>,
 }

@@ -1,5 +1,5 @@
-//! Overwrites and reports other places of a text that was taken out: derived files, the quarantine, other lines, and
-//! files that this crate does not know.
+//! Overwrites a text that was taken out in the quarantine, and removes derived files that may have it. Reports the
+//! other lines and files of the ledger that still have the text.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::ledger::reader::has;
 
 /// A text with fewer bytes is in many other places by chance, so it is not searched for.
 const BYTES_MIN: usize = 6;
-/// The largest number of executions that are listed for one file.
+/// The largest number of executions that are listed for one file before the words "and others".
 const LISTED_MAX: usize = 10;
 /// The largest number of places that are overwritten in one file of the quarantine.
 const MASKED_MAX: usize = 1_000_000;
@@ -34,7 +34,7 @@ pub(super) fn wipe_derived(storage: &dyn Storage, layout: &Layout, index: &[Plac
     Ok(())
 }
 
-/// Overwrites `texts` in the files of the quarantine, and returns these files.
+/// Overwrites `texts` in the files of the quarantine, and returns the files that had one of them.
 pub(super) fn mask_quarantine(storage: &dyn Storage, layout: &Layout, texts: &[String]) -> Result<Vec<PathBuf>> {
     let needles: Vec<_> = texts.iter().flat_map(|text| forms(text)).collect();
     let mut masked = Vec::new();
@@ -49,8 +49,8 @@ pub(super) fn mask_quarantine(storage: &dyn Storage, layout: &Layout, texts: &[S
     Ok(masked)
 }
 
-/// Returns the paths of files that can have texts that no segment has: files with damaged bytes, begin marks or spilled
-/// records, and the journals next to the ledger.
+/// Returns the paths of files that can have texts that no segment has. These are files with damaged bytes, begin marks
+/// or spilled records, and the journals next to the ledger.
 pub(in crate::ledger) fn files_beside(storage: &dyn Storage, layout: &Layout) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for directory in [layout.quarantine(), layout.inflight(), layout.spill()] {
@@ -76,8 +76,9 @@ fn files_in(storage: &dyn Storage, directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Searches all files of a ledger for `texts`, and returns a sentence for each file that has one of them. The words of
-/// the statement were checked before, so the search does not find the statement.
+/// Searches all files of a ledger for `texts`, and returns a sentence for each file that has one of them. Returns one
+/// more sentence if a text is too short to search for. The words of the statement were checked before, so the search
+/// does not find the statement.
 pub(super) fn search(storage: &dyn Storage, layout: &Layout, texts: &[String]) -> Result<Vec<String>> {
     let (short, long): (Vec<_>, Vec<_>) = texts.iter().partition(|text| text.len() < BYTES_MIN);
     let mut left = Vec::new();
@@ -112,7 +113,7 @@ pub(super) fn search(storage: &dyn Storage, layout: &Layout, texts: &[String]) -
     Ok(left)
 }
 
-/// Returns the ids of the executions whose lines in a segment have one of `needles`.
+/// Returns the ids of the executions whose lines in a segment have one of `needles`, at most [`LISTED_MAX`] of them.
 fn ids_in(storage: &dyn Storage, path: &Path, needles: &[Vec<u8>]) -> Result<Vec<String>> {
     let failed = |source| Error::io("search a segment for the text", path, source);
     let Some(mut lines) = lines_of(storage, path).map_err(failed)? else { return Ok(Vec::new()) };

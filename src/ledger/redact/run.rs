@@ -23,22 +23,23 @@ use crate::ledger::places::Places;
 use crate::redaction::Redactor;
 
 const REDACT: &str = "redact an execution";
-/// How often the active segment is sealed because it has lines to change. The lines are searched for again after each
-/// time.
+/// How often the active segment is sealed at most, because it has lines to change. After each time, the lines are
+/// searched for again.
 const TRIES: usize = 4;
 /// What this crate cannot find.
 const ELSEWHERE: &str = "copies that other programs or commands made are not changed: backups, exports, run logs, \
-     refused lines of an import, files that `runledger ship` stored, databases until the next `runledger pg ship`, and the \
-     scrollback of terminals";
+     refused lines of an import, files that `runledger ship` stored, databases until the next `runledger pg ship`, and \
+     the scrollback of terminals";
 
 /// The lines of the execution, in the segments of the ledger and of its archives.
 #[derive(Debug, Default)]
 struct Plan {
     /// The number of lines of the execution.
     count: u64,
-    /// The segments to replace, each after the index of its ledger or archive in the list of layouts.
+    /// The segments to replace. The number before each segment is the index of its ledger or archive in the list of
+    /// layouts.
     segments: Vec<(usize, Segment)>,
-    /// True if a line is in the active segment.
+    /// True if a line to change is in the active segment.
     is_in_active: bool,
 }
 
@@ -148,7 +149,7 @@ impl Ledger {
             let statement = self.statement(id, wanted, &plan);
             // `append` refuses records of this kind, so only this call writes them.
             let record = statement.to_record(new_id(self.now().unix_ms()));
-            // The redactor must not change the hashes in the statement. So only its texts pass the redactor, earlier.
+            // The redactor must not change the hashes in the statement. So `statement` applies it only to the texts.
             let seq = rewriting.append(to_json(&record, &Redactor::off())?.as_bytes())?;
             let overwritten = self.carry_out(&plan, &layouts, seq)?;
             Ok((plan, statement, seq, overwritten))
@@ -268,8 +269,9 @@ impl Ledger {
     /// Replaces the segments, and overwrites the text in other files of the ledger. `seq` is the number of the
     /// statement. Returns the files in the quarantine that had the text.
     ///
-    /// The segments are replaced last. So after a crash, there are two cases. Either a line still has the text, and the
-    /// next call does all steps again, or all steps are done.
+    /// The segments are replaced after the other steps. If a crash leaves a line with the text, the next call does all
+    /// steps again. After a crash between the last replacement and the end, two places may still have the text. They
+    /// are the blocks of the old file, and derived files that a reader has built again.
     fn carry_out(&self, plan: &Plan, layouts: &[Layout], seq: u64) -> Result<Vec<PathBuf>> {
         let (storage, ledger) = (self.storage(), self.shared.journal.layout());
         let (texts, mut overwritten) = (plan.texts(), Vec::new());
@@ -279,7 +281,7 @@ impl Ledger {
         }
         for (at, segment) in &plan.segments {
             // The archive gets the path of the ledger before its lines change, so that a verification of the archive
-            // always finds the statement.
+            // can find the statement.
             if *at > 0 {
                 let event = LedgerEvent::Redacted { ledger: ledger.active().display().to_string(), statement: seq };
                 let clock = &self.shared.options.journal.clock;

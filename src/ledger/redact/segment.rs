@@ -87,7 +87,7 @@ pub(super) fn positions(
     }
 }
 
-/// Returns the valid lines of the execution `id` in the file at `path`, and how `change` changes them.
+/// Counts the valid lines of the execution `id` in the file at `path`, and returns those that `change` changes.
 pub(super) fn find(storage: &dyn Storage, path: &Path, id: Uuid, change: &Change<'_>) -> Result<Found> {
     let failed = |source| Error::io(READ, path, source);
     let Some(file) = if_there(storage.open(path, Access::Read)).map_err(failed)? else { return Ok(Found::default()) };
@@ -124,13 +124,14 @@ fn changed(bytes: &[u8], offset: u64, trailer: Trailer, change: &Change<'_>) -> 
     let (new, hash) = line::redact(&after.json, &trailer, bytes);
     let hashes = (trailer.redacted.unwrap_or(trailer.link.hash), hash);
     let texts = after.texts.into_iter().collect();
-    // A reader may still read the old file. If the new line is as long as the old one, the old file gets the new line
-    // too, so that this reader finds a valid line.
+    // A reader may still read the old file. So if the new line is as long as the old one, the old file gets the new
+    // line too. The reader then finds a valid line.
     let masked = if new.len() == masked.len() { new.clone() } else { masked };
     Ok(Some(ChangedLine { offset, masked, new, trailer, hashes, texts }))
 }
 
-/// Checks that the changed JSON is still a record of the same execution, with the same outcome.
+/// Checks that the changed JSON is still a record of the same execution. Its outcome, its times and its words of the
+/// format must be the same.
 fn check_same(before: &[u8], after: &[u8], field: &str) -> Result<()> {
     let refuse =
         |found: String| Err(Error::new(ErrorKind::Invalid, format!("redact the field `{field}`")).detail(found));
@@ -181,7 +182,7 @@ impl Segment {
         let to = storage.open(&new, Access::WriteNew)?;
         let written = self.copy(&*old, &*to).and_then(|()| to.sync());
         if let Err(error) = written.and_then(|()| storage.rename(&new, &self.path)) {
-            // The new file has none of the texts, so it is removed only to free its space.
+            // The new file has none of the texts. Removing it only frees its space.
             let _ = storage.remove(&new);
             return Err(error);
         }

@@ -1,7 +1,7 @@
 //! The statement of a redaction: a line of the ledger that says which lines were changed, by whom and why.
 //!
 //! A statement is the record of an execution, so that every reader, index and database supports it. The execution has
-//! no cost. All statements about the same execution have the same `run_id`, which no other record has.
+//! no cost. All statements about the same execution have the same `run_id`, which this crate gives to no other record.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,17 +32,18 @@ pub struct StatedLine {
     pub after: String,
 }
 
-/// The statement of a redaction: which texts were taken out of which lines, by whom and why.
+/// The statement of a redaction: the lines and the field from which a text was taken out, by whom and why. It does not
+/// have the text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Statement {
     /// The execution whose lines were changed.
     pub execution_id: Uuid,
-    /// When they were changed.
+    /// When the lines were changed.
     pub at: Timestamp,
     /// Who took the text out.
     pub by: String,
-    /// Why it was taken out.
+    /// Why the text was taken out.
     pub why: String,
     /// The path of the field.
     pub field: String,
@@ -65,8 +66,8 @@ fn run_of(id: Uuid) -> String {
 }
 
 impl LedgerReader {
-    /// Returns the statements of the redactions of the execution `id`, in ledger order. They are found with the
-    /// indexes, so the rest of the ledger is not read. This function does not verify the statements, but
+    /// Returns the statements of the redactions of the execution `id`, in ledger order. The statements are found with
+    /// the indexes, so normally the rest of the ledger is not read. This function does not verify the statements, but
     /// [`verify`](Self::verify) does.
     ///
     /// # Errors

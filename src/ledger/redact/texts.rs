@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hash_bytes;
 use crate::metrics::{ExecutionMetrics, cut};
 
-/// A path that addresses every text.
+/// A path that addresses every text except the `execution_id`.
 const EVERY: &str = "*";
 /// Records have at most 128 levels, because `serde_json` reads no more.
 const LEVELS_MAX: usize = 160;
@@ -80,8 +80,8 @@ struct Walk<'c> {
 }
 
 impl<'c> Walk<'c> {
-    /// Walks the value at `at`. `path` is the rest of the path to the wanted texts. It is `Some("")` if all texts of
-    /// this value are wanted, and `None` if none of its texts is wanted.
+    /// Walks the value at `at`. `path` is the rest of the path to the wanted texts. It is `Some("")` or `Some("*")` if
+    /// all texts of this value are wanted, and `None` if none of its texts is wanted.
     fn value(&mut self, path: Option<&'c str>, level: usize) -> Result<()> {
         if level > LEVELS_MAX {
             return Err(Error::new(ErrorKind::Malformed, REDACT).detail("found a value with too many levels"));
@@ -123,7 +123,7 @@ impl<'c> Walk<'c> {
                 Some(_) => {}
             }
             let name = if end == b'}' {
-                // A key can have the text too. But a whole key is never replaced, because its value needs a name.
+                // A key can have the text too. Without a text, a key stays as it is, because its value needs a name.
                 let is_wanted = path.is_some_and(|path| path.is_empty() || path == EVERY);
                 let name = self.string(is_wanted && self.change.text.is_some())?;
                 self.blanks();
@@ -147,7 +147,8 @@ impl<'c> Walk<'c> {
         Ok(())
     }
 
-    /// Reads the string at `at`, and replaces it if it is wanted. Returns its text.
+    /// Reads the string at `at`. If the string is wanted, replaces the text to take out. Returns the text of the string
+    /// before the change.
     fn string(&mut self, is_wanted: bool) -> Result<String> {
         let start = self.at;
         self.at += 1;

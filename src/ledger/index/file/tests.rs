@@ -165,7 +165,7 @@ fn an_execution_is_found_in_a_segment_that_is_not_clean() {
     }
     assert_eq!(index.last_line_of(&segment, Uuid::from_u128(2_000)).unwrap(), Some(None));
     assert!(reads.load(Ordering::Relaxed) < 60, "{reads:?}");
-    // The record is not appended again, and readers report the line.
+    // The ledger finds the execution, and readers return all records.
     let recorded = ledger.recorded(Uuid::from_u128(7)).unwrap().map(|(seq, _)| seq);
     assert_eq!(recorded, Some(7));
     let mut records = ledger.reader().records();

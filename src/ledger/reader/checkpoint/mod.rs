@@ -25,8 +25,8 @@ use crate::journal::Cursor;
 use crate::journal::format::identity;
 use file::CheckpointFile;
 
-/// A checkpoint is written only if a call has read at least this many bytes of lines. Reading fewer bytes again takes a
-/// few milliseconds at most.
+/// A checkpoint is written if a call has read at least this many bytes of lines, or if the old checkpoint was not
+/// trusted. Reading fewer bytes again takes a few milliseconds at most.
 const BYTES_MIN: u64 = 16 * 1024 * 1024;
 
 /// The result of [`LedgerReader::baselines`].
@@ -61,17 +61,17 @@ impl LedgerReader {
     /// - The checkpoint is complete.
     /// - This version of the crate wrote it for this ledger's id.
     /// - The ledger still has every line that the checkpoint was computed from.
-    /// - None of these lines is followed by a later line of the same execution. If only this condition is not met,
-    ///   there is no note.
+    /// - Since the checkpoint was written, none of these lines was followed by a later line of the same execution.
     ///
     /// To check the third condition, the hash of the checkpoint's last line and the inode of each segment are compared
-    /// with those in the checkpoint. For a sealed segment, the length and the time of the last change are compared too.
-    /// If the checkpoint is not trusted, all records are read, [`notes`](LedgerBaselines::notes) say why, and a new
-    /// checkpoint replaces the old one.
+    /// with those in the checkpoint. For each segment before the one in which the checkpoint ends, the length and the
+    /// time of the last change are compared too. If the checkpoint is not trusted, all records are read. If one of the
+    /// first three conditions is not met, [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces the
+    /// old one.
     ///
-    /// One change is not noticed: an edit in place in the active segment, before the position at which the checkpoint
-    /// ends. [`verify`](Self::verify) finds such an edit. The baselines include the edit only after the checkpoint was
-    /// deleted, or was replaced because it was not trusted.
+    /// One change is not noticed: an edit in place in the segment in which the checkpoint ends, before the checkpoint's
+    /// last line. [`verify`](Self::verify) finds such an edit. The baselines include the edit only after the checkpoint
+    /// was deleted, or was replaced because it was not trusted.
     ///
     /// Concurrent calls do not disturb each other. If a checkpoint cannot be written, a note says so, and each call
     /// reads the same lines again. A file of plain JSON lines has no checkpoint, because it has no internal directory

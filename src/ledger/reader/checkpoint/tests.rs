@@ -316,7 +316,7 @@ fn a_ledger_that_was_truncated_replaced_or_changed_is_read_again() {
 
 /// A refresh does not notice that a line of the active segment was edited in place. `verify` notices it.
 #[test]
-fn an_edit_within_the_active_segment_is_noticed_only_when_the_checkpoint_is_rebuilt() {
+fn a_refresh_includes_an_edit_within_the_active_segment_only_without_a_checkpoint() {
     let place = Place::of(9);
     let before = as_text(&place.refresh().baselines);
     let text = String::from_utf8(place.read(place.layout.active())).unwrap();
@@ -421,7 +421,7 @@ fn an_untrusted_checkpoint_is_replaced_however_little_was_read() {
 }
 
 #[test]
-fn the_half_written_checkpoint_of_a_dead_process_does_no_harm() {
+fn a_half_written_checkpoint_does_no_harm() {
     let place = Place::of(9);
     let new = place.checkpoint().with_extension("new");
     place.write(&new, &vec![b'x'; 100_000]);

@@ -91,7 +91,8 @@ impl LedgerReader {
     ///
     /// This function changes none of the ledger's files, and does not [verify](Self::verify) the lines. To measure
     /// syncs, it creates two temporary files and removes them again. They are in the ledger's directory, or, if that
-    /// directory does not exist, in the nearest existing directory above it. This function takes at most a few seconds.
+    /// directory does not exist, in the nearest existing directory above it. Normally, this function takes at most a
+    /// few seconds.
     ///
     /// ```
     /// use runledger::LedgerReader;

@@ -18,12 +18,12 @@ use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES};
 use crate::ledger::redact::{JOURNALS_BESIDE, archives_of};
 use crate::metrics::Timestamp;
 
-/// A sync that takes this long or longer causes a warning, because every record waits for a sync.
+/// If the median of the syncs takes this long or longer, the check warns, because every record waits for a sync.
 const SYNC_SLOW_US: u128 = 20_000;
-/// A sync faster than this causes a warning, because no disk is so fast.
+/// If the median of the syncs is shorter than this, the check warns, because no disk is so fast.
 const SYNC_IMPOSSIBLE_US: u128 = 5;
-/// If this process may open fewer files than this number, the check warns. A ledger has about ten files open, and a
-/// scan of many segments opens a few more. The other files are for the program itself.
+/// If this process may open fewer files than this number, the check warns. A ledger with few segments has about ten
+/// files open, and an append to a ledger with many segments opens more. The other files are for the program itself.
 const OPEN_FILES_MIN: u64 = 64;
 /// A clock that shows an earlier time is wrong, because this version did not exist at that time.
 const CLOCK_MIN: &str = "2026-01-01T00:00:00.000Z";

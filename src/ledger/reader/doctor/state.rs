@@ -182,7 +182,7 @@ fn of_spill(layout: &Layout, _: Timestamp) -> Result<Check> {
         records => Check::warning(
             "spill",
             format!("records that could not be appended so far: {records}"),
-            "see `events.jsonl` for the reason; the next process that opens the ledger appends them",
+            "see `events.jsonl` for the reason; a later append, or opening the ledger again, appends them",
         ),
     })
 }

@@ -23,7 +23,7 @@ const HITS_MAX: usize = 4096;
 
 /// Passes each wanted record to `take`, in ledger order, until `take` returns false. Returns the lines that were
 /// skipped because they are not records. An index covers only records, so these lines are the same with and without
-/// indexes.
+/// indexes. Also returns the segments that this process has no permission to read.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails. Also if this process has no permission to read some

@@ -23,7 +23,8 @@ use wanted::Wanted;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct FoundRecords {
-    /// The last record of each execution. The executions are in the order of their first records.
+    /// The last record of each execution among the lines that were read. The executions are in the order of their first
+    /// records.
     pub records: Vec<ExecutionMetrics>,
     /// True if more executions were found than were asked for. The rest of the ledger was then not read.
     pub has_more: bool,
@@ -37,9 +38,10 @@ impl LedgerReader {
     /// returns the last of them.
     ///
     /// The [index](crate::docs::index) of a segment says where the lines of an execution are, so the other lines are
-    /// not read. In the active segment, the lines that its index does not cover are read too: at most 2 MiB. If a
-    /// segment has no index, the first call builds it. For this, the process needs the right to write to the ledger's
-    /// internal directory. If the index cannot be built, the segment is read completely, and the result is the same.
+    /// not read. In the active segment, the lines that its index does not cover are read too: normally less than 2 MiB.
+    /// If a segment has no index, the first call builds it. For this, the process needs the right to write to the
+    /// ledger's internal directory. If the index cannot be built, the segment is read completely, and the result is the
+    /// same.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails. If this process has no permission to read a segment,
@@ -71,7 +73,8 @@ impl LedgerReader {
     }
 
     /// Returns the executions whose ids begin with `digits`, at most `limit` of them. `digits` are hexadecimal, without
-    /// hyphens. Like [`find`](Self::find), this call returns the last record of each execution.
+    /// hyphens. Like [`find`](Self::find), this call returns the last record of each execution. If more than `limit`
+    /// executions match, this call stops reading there, and may return an earlier record of an execution.
     ///
     /// # Errors
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails. Also if this process has no permission to read some

@@ -24,9 +24,10 @@ pub(super) struct Stretch {
 impl Scan {
     /// Limits the pass to executions that start at `since` or later, and before `until`. `None` means no limit.
     ///
-    /// The index of each segment says where the lines of an hour are, so the pass reads only the hours of the period.
-    /// The pass builds a missing index, like [`LedgerReader::find`](crate::LedgerReader::find). The result lists the
-    /// same skipped lines as a pass over all records.
+    /// The index of each segment says where the lines of an hour are. So of the lines that an index covers, the pass
+    /// reads only the hours of the period. The pass builds a missing index, like
+    /// [`LedgerReader::find`](crate::LedgerReader::find). The result lists the same skipped lines as a pass over all
+    /// records.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Ledger, Timestamp, Uuid};
@@ -50,7 +51,7 @@ impl Scan {
         Self { starts: Starts { since, until }, ..self }
     }
 
-    /// Combines the records of the period. In a segment with an index, reads only the hours of the period.
+    /// Combines the records of the period. Of the lines that an index covers, reads only the hours of the period.
     pub(super) fn fold_between<F: Form, A: Send>(
         &self,
         (progress, value): (&mut Progress, &mut A),

@@ -30,7 +30,7 @@ const COVERED_MIN: u64 = 16 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Compared {
     parts: Vec<Part>,
-    /// The segment and the offset of each line that a line of a later part supersedes, sorted.
+    /// The segment and the offset of each line that this comparison found to be superseded, sorted.
     pub(super) superseded: Vec<(u64, u64)>,
 }
 

@@ -48,7 +48,7 @@ pub(super) fn located(
 type SegmentLines = (Block, Vec<u64>);
 
 /// Returns the segments of `tangle`, each with the offsets of its records, in ledger order. Leaves out repeated and
-/// superseded records. Also returns the lines that are not records. Needs 8 bytes of memory for each record.
+/// superseded records. Also returns the lines that are not records. The result has 8 bytes for each record.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.

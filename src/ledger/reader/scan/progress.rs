@@ -21,10 +21,11 @@ pub(in crate::ledger::reader) struct Progress {
     pub(in crate::ledger::reader) sequence: Sequence,
     /// The number of bytes that were read, in all segments.
     pub(in crate::ledger::reader) bytes: u64,
-    /// The lines that are not records, in the segments before the segment of `cursor`.
+    /// The lines that are not records, in the segments before the segment of `cursor`. Also the segments that this
+    /// process has no permission to read.
     pub(in crate::ledger::reader) skipped_before: Skipped,
-    /// The lines that are not records, in the segment of `cursor`. They are separate because the path of that segment
-    /// changes when the segment is sealed.
+    /// The lines that are not records, in the segment of `cursor`. These lines are kept separately, because the path of
+    /// that segment changes when the segment is sealed.
     pub(in crate::ledger::reader) skipped: Skipped,
     /// The superseded lines, which are ignored because a later line has the same execution.
     pub(in crate::ledger::reader) superseded: Arc<Superseded>,

@@ -11,11 +11,11 @@ use crate::journal::read::{LINE_BYTES_MAX, Piece};
 use crate::ledger::reader::line_record::record;
 use crate::metrics::{ExecutionMetrics, Fields, Timestamp};
 
-/// The size of the blocks of a pass over a whole ledger. The blocks are so large that creating and merging their values
-/// takes a negligible time.
+/// The size of the blocks of a pass over a whole ledger, and how threads share the blocks. The blocks are so large that
+/// creating and merging their values takes a negligible time.
 pub(super) const WHOLE: (u64, Sharing) = (4 * 1024 * 1024, Sharing { blocks_alone: 1, threads: None });
 
-/// The size of the blocks of a pass over the lines that were appended since the previous pass. The blocks are small, so
+/// Like [`WHOLE`], but for a pass over the lines that were appended since the previous pass. The blocks are small, so
 /// that several threads can share even a few lines.
 pub(super) const TAIL: (u64, Sharing) = (256 * 1024, Sharing { blocks_alone: 2, threads: None });
 

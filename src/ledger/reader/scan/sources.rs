@@ -118,7 +118,7 @@ impl<'l> Source<'l> {
 }
 
 /// Returns the entries of a page, or no entries if there is no such page. If the page is damaged, builds the index
-/// again and fails. A second attempt then finds an index without damage.
+/// again and fails. A second attempt then normally finds an index without damage.
 fn entries_of(segment: &Segment<'_>, page: usize) -> Result<Vec<Entry>, Wrong> {
     let index = segment.index_file().ok_or(Wrong)?;
     if let Ok(Some(entries)) = index.page(Section::Executions, page) {

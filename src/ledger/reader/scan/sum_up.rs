@@ -26,8 +26,9 @@ impl Scan {
     /// Adds each execution whose start time `counts` accepts to `report`.
     ///
     /// The [index](crate::LedgerReader::find) of a segment stores the sums of each hour, so most lines do not have to
-    /// be read. The lines of an hour are read only if `counts` excludes a part of the hour, or if the hour belongs to
-    /// two groups of the report. For a report by run, scene or agent, all lines are read.
+    /// be read. The lines of an hour are read if `counts` excludes a part of it, or if the hour belongs to two groups
+    /// of the report. They are also read if a later line has the same execution as one of them, or if no index covers
+    /// them. For a report by run, scene or agent, all lines are read.
     ///
     /// If the lines of an hour are not read, `counts` is called only with the first and the last microsecond of the
     /// hour. So if `counts` accepts both, it must accept every time between them.

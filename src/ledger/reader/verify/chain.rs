@@ -184,8 +184,8 @@ impl Chain {
                         if let Some(hash) = trailer.redacted {
                             self.redactions.add_line(trailer.link, hash, self.path.clone(), (place.line, place.byte));
                         }
-                        // A redacted line is not accepted as a statement, because a stored head proves only its old
-                        // text.
+                        // A redacted line is not accepted as a statement, because a stored head proves only the text
+                        // from before the redaction.
                         if let Some((seq, statement)) = stated.filter(|_| is_next && trailer.redacted.is_none()) {
                             self.redactions.add_statement(seq, statement);
                         }

@@ -16,18 +16,18 @@ pub enum FaultKind {
     Torn,
     /// Lines are missing between two lines.
     Gap,
-    /// Two different lines have the same number, because two writers continued from the same position.
+    /// Two different lines have the same number, for example because two writers continued from the same position.
     Fork,
-    /// A line has the same number as an earlier line. Either both lines are equal, or the earlier line is too far back
-    /// to be compared.
+    /// A line has the same number as an earlier line. Either both lines have the same hash, or the earlier line is too
+    /// far back to be compared.
     Duplicate,
     /// The beginning of the ledger is missing.
     Missing,
     /// A line was changed. Its hash is wrong, the next line states another hash for it, or its trailer (the number and
-    /// hashes at its end) is damaged.
+    /// hashes at its end) is damaged. Or the line has the form of a redacted line, but no later line states this.
     Edited,
-    /// The ledger ends before a head that was stored elsewhere, or before a line that was synced according to the
-    /// internal files.
+    /// The ledger ends before the line of a head that was stored elsewhere. Or it lacks bytes or segments that were
+    /// synced according to the internal files.
     Truncated,
     /// The ledger, or a line of it, differs from a head that was stored elsewhere.
     Replaced,

@@ -24,8 +24,8 @@ const BLOCK_BYTES: u64 = 256 * 1024;
 /// The maximum number of times that a ledger is verified, if its segments are replaced each time.
 const TRIES: usize = 20;
 
-/// Verifies a ledger or an archive. If there are faults and a redaction replaced segments in the meantime, verifies
-/// again, because some segments were read before the redaction and others after it.
+/// Verifies a ledger or an archive. Verifies again if there are faults or notes, and a redaction replaced segments in
+/// the meantime. Some segments may then have been read before the redaction, and others after it.
 pub(super) fn verify_unchanged(disk: &dyn Storage, layout: &Layout, heads: &[Head]) -> Result<Verification> {
     let mut before = sealed(disk, layout);
     for _ in 1..TRIES {
@@ -69,7 +69,8 @@ pub(super) fn verify_in(
     Ok(found)
 }
 
-/// Verifies one ledger or archive, without judging its redacted lines. Returns them, and the last line.
+/// Verifies one ledger or archive, without judging its redacted lines. Also returns the redacted lines with the
+/// statements, and the last line.
 fn verify_one(
     disk: &dyn Storage,
     layout: &Layout,

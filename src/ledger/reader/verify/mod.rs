@@ -35,7 +35,7 @@ pub struct ArchivedLines {
     pub segment: u64,
     /// The sequence number of the last archived line.
     pub seq: u64,
-    /// The hash of that line.
+    /// The hash of the last archived line.
     pub hash: String,
     /// The path with which a reader opens the archive, according to the ledger's events.
     pub to: String,
@@ -129,12 +129,14 @@ impl LedgerReader {
     ///
     /// If the last lines were removed, or if all lines were rewritten, the lines still form a valid chain. The files in
     /// the ledger's internal directory (`x.ledger/`) show which lines were synced. So while these files exist, removed
-    /// lines are reported as a fault. A head that was stored elsewhere reveals both changes.
+    /// lines are reported as a fault. There is one exception: the latest lines, which the commit area also has. The
+    /// next process that opens the ledger restores them. A head that was stored elsewhere reveals both changes.
     ///
     /// A copy of one segment without the internal directory is verified without the other segments.
     /// [`Verification::notes`] say what is missing, and whether lines come before the first line of the copy.
     ///
-    /// If [`redact`](crate::Ledger::redact) replaces segments during the call, verifies the ledger again.
+    /// If [`redact`](crate::Ledger::redact) replaces segments during the call, and there are faults or notes, verifies
+    /// the ledger again.
     ///
     /// # Errors
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the path is neither a ledger nor a copy of a segment, or if the
@@ -148,8 +150,9 @@ impl LedgerReader {
         Ok(found)
     }
 
-    /// Returns a [`FaultKind::Truncated`] for each segment that has lost bytes after they were synced. Normally there
-    /// are none. This function is fast, because it reads no lines. A [verification](Self::verify) can find more faults.
+    /// Returns faults of the kind [`FaultKind::Truncated`] for segments that are missing, or that lost bytes after they
+    /// were synced. Normally there are none. This function is fast, because it reads no lines. A
+    /// [verification](Self::verify) can find more faults.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.

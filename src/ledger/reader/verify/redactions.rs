@@ -72,7 +72,7 @@ pub(super) struct Redactions {
 type Verified = (Verification, Redactions, Link);
 
 impl Redactions {
-    /// Adds a redacted line. `now` is its hash.
+    /// Adds a redacted line. `now` is the hash of the line as it is now.
     pub(super) fn add_line(&mut self, link: Link, now: [u8; 64], path: PathBuf, place: (u64, u64)) {
         self.lines.push(Open { link, now, path, place });
     }
@@ -95,7 +95,7 @@ impl Redactions {
         }
     }
 
-    /// Returns true if a redacted line has no statement yet.
+    /// Returns true if the statements so far do not explain all redacted lines.
     pub(super) fn has_open(&self) -> bool {
         self.lines.iter().any(|line| self.of(line).is_empty())
     }
@@ -157,7 +157,8 @@ impl Redactions {
         Ok(())
     }
 
-    /// Adds the redacted lines to `found`, and a fault for each redacted line without a statement.
+    /// Adds the redacted lines to `found`, a fault for each redacted line without a statement, and a note for each
+    /// redaction that is not complete.
     pub(super) fn end(self, found: &mut Verification) {
         let mut done: BTreeMap<u64, Vec<Vec<&Stated>>> = BTreeMap::new();
         for line in &self.lines {

@@ -265,7 +265,7 @@ fn the_findings_are_the_same_for_blocks_of_any_size_and_any_number_of_threads() 
             Ok(())
         })
         .unwrap();
-    // Each kind of fault occurs in at least 6 of 100 cases, so the 200 cases almost certainly contain every kind.
+    // Each of these kinds occurs in at least 6 of 100 cases, so the 200 cases almost certainly contain all of them.
     let expected = ["duplicate", "edited", "fork", "gap", "missing", "replaced", "torn", "truncated"];
     assert_eq!(kinds.into_inner(), expected.map(str::to_owned).into());
 }
