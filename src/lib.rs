@@ -167,7 +167,7 @@
 //!
 //! # Features
 //!
-//! No feature is on by default. Without features, the crate has seven dependencies.
+//! No feature is on by default. Without features, the crate has seven direct dependencies.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -181,7 +181,7 @@
 //! | `report` | `report`, which writes a report about a ledger as one HTML file, and `runledger report` if `cli` is on too. |
 //! | `tracing` | `tracing::LedgerLayer`, which makes executions from the spans that agent frameworks emit. |
 //! | `tui` | `runledger top`, a live view of a ledger. It includes `cli`. |
-//! | `simulation` | `disk::simulated`, an in-memory disk that reproduces every state that a crash can leave, for your own tests. |
+//! | `simulation` | `disk::simulated`, an in-memory disk that reproduces the states that a crash can leave, for your own tests. |
 //!
 //! # Platforms
 //!
@@ -222,7 +222,7 @@ pub mod alerts;
 pub mod baseline;
 pub mod cost;
 pub mod disk;
-/// The long documents. Each document is a module here, so that `cargo test` also tests its code blocks.
+/// The long documents. Each document is a module here, so that `cargo test` also tests the Rust code in it.
 pub mod docs {
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
