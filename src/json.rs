@@ -23,7 +23,7 @@ pub(crate) use string::{end_of_string, unescaped};
 /// Like `serde_json::from_str`, but fails if an object in the text has the same key twice.
 ///
 /// # Errors
-/// Fails if the text is not valid JSON or not a `T`. If an object has a key twice, fails with an error that states the
+/// Fails if the text is not valid JSON or not a `T`. Also fails if an object has a key twice. The error then states the
 /// key, and the line and column at which the second occurrence of the key ends.
 ///
 /// ```
@@ -45,8 +45,8 @@ pub fn from_str<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, JsonFault> {
 /// text is valid JSON.
 ///
 /// # Errors
-/// If an object has a key twice, fails with an error that states the key, and the line and column at which the second
-/// occurrence of the key ends.
+/// Fails if an object has a key twice. The error states the key, and the line and column at which the second occurrence
+/// of the key ends.
 pub fn refuse_duplicate_keys(text: &str) -> serde_json::Result<()> {
     let bytes = text.as_bytes();
     // An object or array is open until its closing bracket has been read. `keys` has the keys of all open objects.

@@ -1,7 +1,8 @@
 //! runledger is an embedded, append-only ledger for programs that run AI agents. **Every execution leaves one record,
 //! even if its process is killed. An acknowledged record survives a power cut.** The [guarantees](#guarantees) state
 //! the conditions. runledger also computes what executions cost, how much of each quota remains, and the usual latency,
-//! cost and success rate of each skill. Nothing leaves the machine, unless you ship records or send alerts to a webhook.
+//! cost and success rate of each skill. Nothing leaves the machine, unless you ship records or send alerts to a
+//! webhook.
 //!
 //! ```
 //! use runledger::{Ledger, Skill, Usage};
@@ -37,7 +38,7 @@
 //! | head | The number and the hash of the last line. | [`Head`] |
 //! | commit area | An internal file with a copy of the last lines. An append normally syncs only this file. | [`docs::format`] |
 //! | begin mark | A note in the internal files that an execution has begun. An execution that has begun and not ended is **in flight**. | [`InFlight`] |
-//! | sweep | A step of opening a ledger: the unfinished executions of dead processes are recorded as interrupted. | [`Ledger::open`] |
+//! | sweep | A step that normally runs when a ledger is opened. It records the unfinished executions of dead processes as interrupted. | [`Ledger::open`] |
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
 //! | spill | Internal files with records that could not be appended to the ledger. A later call appends them. | [`Answer::Spilled`] |
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
@@ -91,7 +92,7 @@
 //!   sync. In code that runs in `spawn_blocking` or in a separate thread, use the synchronous calls. A program can use
 //!   both kinds of calls.
 //! - **The end of the program.** Dropping the last handle of the ledger blocks the caller until all records are stored,
-//!   or until [`Options::deadline`] has passed. To keep this from blocking a task, hold one handle outside of the
+//!   or [`Options::deadline`] has passed. To keep this from blocking a task, hold one handle outside of the
 //!   tasks. Drop that handle after the runtime has ended, or in `spawn_blocking`.
 //! - **Memory.** At most 8 MiB of records, or one larger record, wait for the disk in a queue. Further calls wait for
 //!   room in the queue, without blocking their thread. If a future is dropped while it waits for room, its record still

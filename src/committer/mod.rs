@@ -183,8 +183,7 @@ impl<J> Future for Order<J> {
     }
 }
 
-/// Returns the error for a job that has no result, because the thread panicked during this job or during an earlier job
-/// of the same batch.
+/// Returns the error for a job that has no result, because the thread panicked while it worked on the job's batch.
 pub(crate) fn abandoned(operation: &'static str) -> Error {
     Error::new(ErrorKind::Abandoned, operation).detail(
         "a function of the program, such as its hook for warnings, panicked in the thread that stores the records",

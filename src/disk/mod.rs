@@ -3,10 +3,10 @@
 //! Three layers build on one another:
 //!
 //! 1. [`Storage`] and [`StorageFile`] (`storage.rs`) are two traits with one method for each operation. Every operation
-//!    on the files of a ledger goes through them.
+//!    on the files of a ledger is a call of one of these methods.
 //! 2. [`Disk`] (`real.rs`, with `owner.rs`, `rights.rs` and `flock.rs`) implements these traits for the real file
-//!    system. `SimulatedDisk` (feature `simulation`) implements them in memory, and can show the states that a crash can
-//!    leave.
+//!    system. `SimulatedDisk` (feature `simulation`) implements them in memory, and can show the states that a crash
+//!    can leave.
 //! 3. The helpers use only these traits, and combine several operations:
 //!    - `files.rs` continues reads and writes that transferred fewer bytes than requested, and replaces files
 //!      atomically.

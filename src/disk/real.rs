@@ -21,10 +21,10 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 
 /// The real file system.
 ///
-/// If the process has a file-size limit (`ulimit -f`), a write or an extension that would end less than 4 KiB below
-/// this limit, or beyond it, fails with [`io::ErrorKind::FileTooLarge`]. `Disk` checks the limit before the write,
-/// because the system would kill the process with SIGXFSZ. The limit is read once, when it is first needed. It is known
-/// only on Linux.
+/// If the process has a file-size limit (`ulimit -f`), every write must end at least 4 KiB below the limit. Any other
+/// write or extension fails with [`io::ErrorKind::FileTooLarge`]. `Disk` checks this before the write, because the
+/// system would kill the process with SIGXFSZ. The limit is read once, when it is first needed. It is known only on
+/// Linux.
 ///
 /// # Owner and mode of new files
 ///
@@ -107,8 +107,8 @@ impl Storage for Disk {
     }
 }
 
-/// Performs an operation on `path`. If access is denied, the reason may be that another process has just created the
-/// file or its directory, and has not set the owner and mode yet. In that case, waits for that process and tries again.
+/// Performs an operation on `path`. If access is denied, another process may have just created the file or its
+/// directory, and may not have set the owner and mode yet. In that case, waits for that process and tries again.
 fn tried<T>(path: &Path, wanted: Right, operation: impl Fn() -> io::Result<T>) -> io::Result<T> {
     // The directory may have been new at the first attempt, and the file at the second.
     for _ in 0..2 {

@@ -50,8 +50,8 @@ pub enum ErrorKind {
     /// not have been written.
     Abandoned,
     /// The ledger was truncated or rewritten, so it lacks lines that it had before. A program that copies all lines
-    /// also gets this error in two other cases: lines were moved to an archive (another ledger) before they were
-    /// copied, or two ledgers have the same id.
+    /// also gets this error if lines were moved to an archive (another ledger) before they were copied. A program that
+    /// ships lines also gets this error if two ledgers have the same id.
     Diverged,
     /// A reader has skipped lines, because they were moved to an archive before the reader reached them.
     /// [`Error::details`](super::Error::details) states the numbers of these lines.

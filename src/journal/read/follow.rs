@@ -174,9 +174,9 @@ impl Follower {
     /// in the meantime.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the line after [`last`](Self::last) states another hash for `last`, or if lines were
-    ///   moved to an archive (another journal) before this follower has returned them. A gap in the numbers is not an
-    ///   error.
+    /// - [`ErrorKind::Diverged`] if the line after [`last`](Self::last) states another hash for `last`. The same error
+    ///   occurs if lines were moved to an archive (another journal) before this follower has returned them. Any other
+    ///   gap in the numbers is not an error.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! Refuses paths that cannot be a journal, such as a directory, a symbolic link, a FIFO, a file of another program, or
-//! a file that any user may replace. Also opens the active segment, to which new lines are appended.
+//! Refuses paths that cannot be a journal, such as a directory, a symbolic link, a FIFO or a file of another program.
+//! Also opens the active segment, to which new lines are appended.
 
 use std::io;
 use std::path::Path;

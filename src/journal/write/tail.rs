@@ -281,8 +281,8 @@ impl Tail {
     }
 
     /// Moves the base to the end of the segment. This saves work for the next process that opens the journal, because
-    /// its recovery writes all lines after the base again. Leaves the base unchanged if other processes use the
-    /// journal, if the files are not in the expected state, or if the lock cannot be acquired.
+    /// its recovery writes all lines after the base again. Leaves the base unchanged if other processes use the journal
+    /// or hold its lock, or if the files are not in the expected state.
     pub(super) fn close(&mut self) {
         // Do not wait for the lock if the last attempt to acquire it timed out.
         let deadline = if self.lock_missed { Duration::ZERO } else { self.options.lock_deadline };

@@ -27,9 +27,9 @@
 //! replaced by `␀` (U+2400), and `metadata.nul_replaced` counts the replacements. The ledger keeps the original.
 //!
 //! The row of an execution in flight is replaced by another state of this execution, or by its line in the ledger. A
-//! row that was copied from a line is replaced only by a later line of the same ledger with the same `execution_id`, or
-//! by the same line after a text was taken out of it. So the row of an execution that has ended never returns to an
-//! earlier state.
+//! row that was copied from a line is replaced by a later line of the same ledger with the same `execution_id`. It is
+//! also replaced by the same line after a text was taken out of the line. Nothing else replaces it. So the row of an
+//! execution that has ended never returns to an earlier state.
 //!
 //! # The version of the tables
 //!

@@ -1,5 +1,4 @@
-//! Tests that the simulated disk keeps what its model of a real disk promises, and that it can lose everything that the
-//! model allows it to lose.
+//! Tests that the simulated disk keeps what its model of a real disk promises, and that it can lose everything else.
 
 mod cache;
 mod faults;
