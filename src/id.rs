@@ -6,8 +6,8 @@ use uuid::{NoContext, Timestamp, Uuid};
 /// time is in the year 10889.
 const MS_MAX: i64 = (1 << 48) - 1;
 
-/// Returns a new UUID of version 7 for the time `unix_ms`, in milliseconds after 1970-01-01T00:00:00Z. The ids of
-/// executions have the same form.
+/// Returns a new UUID of version 7 for the time `unix_ms`, in milliseconds after 1970-01-01T00:00:00Z. The ids that a
+/// ledger gives to executions have the same form.
 ///
 /// Ids sort by this time. An id can hold times from 1970 to the year 10889. A time before this range is replaced by the
 /// first millisecond of the range, and a time after the range by its last millisecond. Two ids of the same millisecond

@@ -23,8 +23,8 @@ pub(crate) use string::{end_of_string, unescaped};
 /// Like `serde_json::from_str`, but fails if an object in the text has the same key twice.
 ///
 /// # Errors
-/// Fails if the text is not valid JSON or not a `T`. If an object has a key twice, fails with an error that states the
-/// key, and the line and column of its second occurrence.
+/// Fails if the text is not valid JSON or not a `T`. Also fails if an object has a key twice. The error then states the
+/// key, and the line and column at which the second occurrence of the key ends.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -45,8 +45,8 @@ pub fn from_str<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, JsonFault> {
 /// text is valid JSON.
 ///
 /// # Errors
-/// If an object has a key twice, fails with an error that states the key, and the line and column of its second
-/// occurrence.
+/// Fails if an object has a key twice. The error states the key, and the line and column at which the second occurrence
+/// of the key ends.
 pub fn refuse_duplicate_keys(text: &str) -> serde_json::Result<()> {
     let bytes = text.as_bytes();
     // An object or array is open until its closing bracket has been read. `keys` has the keys of all open objects.
@@ -142,7 +142,7 @@ mod tests {
             (r#"{"a":1,"\u0061":2}"#, "a", 1, 15),
             (r#"{"":1,"":2}"#, "", 1, 8),
             (r#"{"ä":1,"ä":2}"#, "ä", 1, 12),
-            // The first of several duplicate keys is reported.
+            // If an object has several duplicate keys, the first of them is reported.
             (r#"{"b":1,"a":1,"a":2,"b":2,"a":3}"#, "a", 1, 16),
         ] {
             assert_eq!(refused(text), (key.to_owned(), line, column), "{text}");

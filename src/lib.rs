@@ -1,7 +1,8 @@
 //! runledger is an embedded, append-only ledger for programs that run AI agents. **Every execution leaves one record,
 //! even if its process is killed. An acknowledged record survives a power cut.** The [guarantees](#guarantees) state
 //! the conditions. runledger also computes what executions cost, how much of each quota remains, and the usual latency,
-//! cost and success rate of each skill. Nothing leaves the machine unless you ship records or send alerts.
+//! cost and success rate of each skill. Nothing leaves the machine, unless you ship records or send alerts to a
+//! webhook.
 //!
 //! ```
 //! use runledger::{Ledger, Skill, Usage};
@@ -21,9 +22,8 @@
 //! Use [`Ledger`] to record executions, and [`LedgerReader`] to query them. The `README.md` of the repository shows the
 //! `runledger` command. The long documents are in [`docs`]: [architecture](docs::architecture),
 //! [guarantees](docs::guarantees), [security](docs::security), the [format of every file](docs::format), the
-//! [Parquet files](docs::parquet), [fleets](docs::fleet), the
-//! [index](docs::index), [benchmarks](docs::benchmarks), the [changelog](docs::changelog) and how to
-//! [contribute](docs::contributing).
+//! [index](docs::index), the [Parquet files](docs::parquet) that are shipped, the cost of a [fleet](docs::fleet),
+//! [benchmarks](docs::benchmarks), the [changelog](docs::changelog) and how to [contribute](docs::contributing).
 //!
 //! # Vocabulary
 //!
@@ -36,9 +36,9 @@
 //! | journal | The layer that turns bytes into durable lines. The ledger is built on this layer. | [`Journal`](journal::Journal) |
 //! | chain | The link between the lines. Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
 //! | head | The number and the hash of the last line. | [`Head`] |
-//! | commit area | An internal file with a copy of the last lines. Each append syncs only this file. | [`docs::format`] |
+//! | commit area | An internal file with a copy of the last lines. An append normally syncs only this file. | [`docs::format`] |
 //! | begin mark | A note in the internal files that an execution has begun. An execution that has begun and not ended is **in flight**. | [`InFlight`] |
-//! | sweep | A step of opening a ledger: the unfinished executions of dead processes are recorded as interrupted. | [`Ledger::open`] |
+//! | sweep | A step that normally runs when a ledger is opened. It records the unfinished executions of dead processes as interrupted. | [`Ledger::open`] |
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
 //! | spill | Internal files with records that could not be appended to the ledger. A later call appends them. | [`Answer::Spilled`] |
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
@@ -61,7 +61,7 @@
 //! | a power cut at any moment | The same holds as after `kill -9`. This requires [`Durability::Synced`], which is the default, and a disk that keeps the data that it has flushed. |
 //! | the disk is full or broken | Nothing panics. The call returns [`Answer::Spilled`] or [`Answer::Lost`]. |
 //! | a future of an async call is dropped, or its runtime is shut down | The execution leaves one record. Acknowledged records stay. |
-//! | the disk is slow or does not respond | With [`Options::deadline`], a call returns by the deadline, and reports whether the record is durable. |
+//! | the disk is slow or does not respond | With [`Options::deadline`], [`begin`](Ledger::begin), [`append`](Ledger::append) and the end of an execution return by the deadline. They report whether the record is durable. |
 //! | several threads and processes append | Lines never mix, and the chain has no gap. |
 //! | someone edits, truncates or replaces the file | [`verify`](LedgerReader::verify) reports what changed and where. |
 //! | a price, a token count or a duration is unknown | The value is `None`, never 0. Totals report how many values were unknown. |
@@ -91,12 +91,13 @@
 //! - **Blocking code.** In a task, use the async calls. A synchronous call would block the runtime's thread during a
 //!   sync. In code that runs in `spawn_blocking` or in a separate thread, use the synchronous calls. A program can use
 //!   both kinds of calls.
-//! - **The end of the program.** Dropping the last handle of the ledger blocks the caller until all records are stored.
-//!   To keep this from blocking a task, hold one handle outside of the tasks. Drop that handle after the runtime has
-//!   ended, or in `spawn_blocking`.
-//! - **Memory.** At most 8 MiB of records wait for the disk in a queue. Further calls wait for room in the queue,
-//!   without blocking their thread. If a future is dropped while it waits for room, its record still has to be stored.
-//!   Such records may fill another 8 MiB. After that, dropping a waiting future blocks its thread until there is room.
+//! - **The end of the program.** Dropping the last handle of the ledger blocks the caller until all records are stored,
+//!   or [`Options::deadline`] has passed. To keep this from blocking a task, hold one handle outside of the
+//!   tasks. Drop that handle after the runtime has ended, or in `spawn_blocking`.
+//! - **Memory.** At most 8 MiB of records, or one larger record, wait for the disk in a queue. Further calls wait for
+//!   room in the queue, without blocking their thread. If a future is dropped while it waits for room, its record still
+//!   has to be stored. Such records may fill another 8 MiB. After that, dropping a waiting future blocks its thread
+//!   until there is room, or until the deadline has passed.
 //! - **Forks.** A forked process does not have the ledger's thread. In a forked process, the async calls report an
 //!   error, and the synchronous calls work.
 //!
@@ -156,17 +157,18 @@
 //! | `alerts` (feature `alerts`) | Alerts about limits that are reached, and about problems. Each window has at most one alert for each kind and subject. |
 //! | `report` (feature `report`) | A report about a ledger as one HTML file. |
 //! | `import` (feature `cli`) | Converts the session logs of coding agents to records. |
-//! | `hook` (feature `cli`) | Makes records from the events that coding agents report while they run. |
+//! | `hook` (feature `cli`) | Converts the events that coding agents report while they run to records. |
 //! | [`journal`], [`disk`] | Durable lines, and the storage under them. |
 //! | [`json`] | A JSON reader that refuses duplicate keys. |
 //! | [`redaction`] | Finds credentials in texts, and replaces them by markers. |
 //! | `fleet` (feature `parquet`) | Verifies and reads the files that several ledgers shipped. |
 //! | `ship` (feature `parquet`) | Ships records as Parquet files to a directory or an object store. |
+//! | `sink` (feature `postgres`) | Ships records to PostgreSQL. |
 //! | `tracing` (feature `tracing`) | Converts the spans of the crate `tracing` to executions. |
 //!
 //! # Features
 //!
-//! No feature is on by default. Without features, the crate has seven dependencies.
+//! No feature is on by default. Without features, the crate has seven direct dependencies.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -180,18 +182,21 @@
 //! | `report` | `report`, which writes a report about a ledger as one HTML file, and `runledger report` if `cli` is on too. |
 //! | `tracing` | `tracing::LedgerLayer`, which makes executions from the spans that agent frameworks emit. |
 //! | `tui` | `runledger top`, a live view of a ledger. It includes `cli`. |
-//! | `simulation` | `disk::simulated`, an in-memory disk that reproduces every state that a crash can leave, for your own tests. |
+//! | `simulation` | `disk::simulated`, an in-memory disk that reproduces the states that a crash can leave, for your own tests. |
 //!
 //! # Platforms
 //!
-//! The crate runs on Unix, with Rust 1.89 or later. All guarantees are tested on Linux. On other systems, two
-//! guarantees are weaker, because the crate cannot find out when a process started, or whether a file system is local:
+//! The crate runs on Unix, with Rust 1.89 or later. All guarantees are tested on Linux. On other systems, three
+//! guarantees are weaker. There, the crate cannot find out when a process started, whether a file system is local, and
+//! how large a file may become:
 //!
 //! - A process that records executions holds a lock until it dies. A child that it forked keeps the lock until the
 //!   child ends. On Linux, the ledger also checks by process id and start time whether the process itself is alive. On
 //!   other systems, the executions of the dead process are recorded as interrupted only after the child has ended.
 //! - On Linux, [`Ledger::open`] fails if the path is on a network file system. On other systems, the call succeeds,
 //!   although no guarantee holds there.
+//! - On Linux, a write beyond the file-size limit of the process (`ulimit -f`) fails with an error. On other systems,
+//!   such a write kills the process.
 //!
 //! # What it is not
 //!
@@ -218,7 +223,7 @@ pub mod alerts;
 pub mod baseline;
 pub mod cost;
 pub mod disk;
-/// The long documents. Each document is a module here, so that `cargo test` also tests its code blocks.
+/// The long documents. Each document is a module here, so that `cargo test` also tests the Rust code in it.
 pub mod docs {
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}

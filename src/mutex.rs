@@ -1,5 +1,5 @@
-//! Locks a mutex even if another thread panicked while it held the lock. This is safe for the mutexes of this crate:
-//! wherever a thread can panic while it holds a lock, the guarded value is consistent.
+//! Locks a mutex even if another thread panicked while it held the lock. This is correct for the mutexes that are
+//! locked here. Wherever a thread can panic while it holds such a lock, the guarded value is consistent.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 

@@ -29,7 +29,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The thread, and the queue of its jobs. Dropping this value waits until all jobs are done, but not longer than the
-/// deadline.
+/// deadline. In the thread itself and in a forked child, dropping this value does not wait.
 #[derive(Debug)]
 pub(crate) struct Committer<J> {
     bound: usize,
@@ -67,7 +67,8 @@ impl<J> Committer<J> {
         Order { put, committer }
     }
 
-    /// Returns the queue. The first call starts the thread, and calls `work` to get the function that does the jobs.
+    /// Returns the queue. If the thread is not running yet, starts it, and calls `work` to get the function that does
+    /// the jobs.
     /// The thread passes batches of jobs to that function, which removes each job from the batch. The total cost of a
     /// batch is at most `batch_cost`, unless the batch has only one job.
     ///
@@ -182,7 +183,7 @@ impl<J> Future for Order<J> {
     }
 }
 
-/// Returns the error for a job during which the thread panicked.
+/// Returns the error for a job that has no result, because the thread panicked while it worked on the job's batch.
 pub(crate) fn abandoned(operation: &'static str) -> Error {
     Error::new(ErrorKind::Abandoned, operation).detail(
         "a function of the program, such as its hook for warnings, panicked in the thread that stores the records",

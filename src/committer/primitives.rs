@@ -1,6 +1,5 @@
 //! The synchronisation primitives that [`queue`](super::queue) and [`promise`](mod@super::promise) use.
-//! `tests/interleavings` compiles these two files with other primitives, which make it possible to test each order in
-//! which threads can run.
+//! `tests/interleavings` compiles these two files with other primitives, which try out orders in which threads can run.
 
 use std::time::Duration;
 

@@ -73,7 +73,7 @@ impl<T> Drop for Promise<T> {
 }
 
 impl<T> Promised<T> {
-    /// Takes the value. Returns `None` if it was not given yet.
+    /// Takes the value. Returns `None` if it was not given yet, and [`Broken`] if it will never be given.
     pub(crate) fn take(&mut self) -> Option<Result<T, Broken>> {
         taken(&mut lock(&self.shared))
     }
@@ -111,7 +111,8 @@ impl<T> Future for Promised<T> {
     }
 }
 
-/// Takes the value. Returns `None` if it was not given yet.
+/// Takes the value. Returns `None` if it was not given yet, and [`Broken`] if it was taken already or will never be
+/// given.
 fn taken<T>(state: &mut State<T>) -> Option<Result<T, Broken>> {
     match std::mem::replace(state, State::Over) {
         State::Given(value) => Some(Ok(value)),

@@ -19,7 +19,7 @@ pub(crate) struct Queue<J> {
     work: Condvar,
     /// Wakes the threads that wait for room while they drop a [`Put`].
     room: Condvar,
-    /// The maximum sum of the costs of all jobs.
+    /// The maximum sum of the costs of all jobs. Only a single larger job, or a dropped [`Put`], may exceed it.
     bound: usize,
     /// How long a thread that drops a [`Put`] waits for room, or `None` if it waits without a limit.
     patience: Option<Duration>,
@@ -64,8 +64,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<J> Queue<J> {
-    /// Creates a queue whose jobs cost at most `bound` together. An empty queue also accepts a job that costs more than
-    /// `bound`.
+    /// Creates a queue whose jobs cost at most `bound` together, except as described at [`Put`]. An empty queue also
+    /// accepts a job that costs more than `bound`.
     pub(crate) fn new(bound: usize, patience: Option<Duration>) -> Self {
         let state = State {
             jobs: VecDeque::new(),
@@ -107,7 +107,7 @@ impl<J> Queue<J> {
         lock(&self.state).is_idle
     }
 
-    /// Waits for a job and moves it into `batch`, followed by further jobs as long as the total cost is at most
+    /// Waits for a job and moves it into `batch`. Further jobs follow as long as the total cost of the batch is at most
     /// `cost_max`. Returns false, without a job, if the queue is closed and empty.
     pub(crate) fn take(&self, batch: &mut Vec<J>, cost_max: usize) -> bool {
         let mut state = lock(&self.state);
@@ -180,8 +180,8 @@ impl<J> State<J> {
 ///
 /// If the future is dropped while it waits for room, the job is put into the queue, even if the queue then exceeds its
 /// bound. So a cancelled task loses no job. If the jobs in the queue already cost twice the bound, the drop first waits
-/// until they cost less. It waits for at most the queue's `patience`. This wait limits the memory even if many tasks
-/// are cancelled.
+/// until they cost less, but not longer than the queue's `patience`. This wait limits the memory even if many tasks are
+/// cancelled. In the thread that takes jobs, the drop does not wait.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub(crate) struct Put<J> {

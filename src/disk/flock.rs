@@ -34,8 +34,8 @@ pub(super) fn unlock<F: fs2::FileExt>(file: &F) -> io::Result<()> {
     fs2::FileExt::unlock(file)
 }
 
-/// Returns the number of bytes that this user may still write to the file system that holds `directory`. This function
-/// is in this file because it uses fs2.
+/// Returns the number of bytes that a user other than root may still write to the file system that holds `directory`.
+/// This function is in this file because it uses fs2.
 pub(crate) fn free_bytes(directory: &Path) -> io::Result<u64> {
     fs2::available_space(directory)
 }

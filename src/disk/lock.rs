@@ -22,8 +22,8 @@ const PAUSE_EAGER: Duration = Duration::from_micros(100);
 const PAUSE_MAX: Duration = Duration::from_millis(25);
 /// Later in a wait, the longest pause is the time waited so far, divided by this number. So the pauses grow. Even
 /// hundreds of waiting processes then leave processor time to the process that holds the lock. If all pauses were
-/// short, the attempts of the waiting processes would use nearly all processor time, and the lock would not be
-/// released.
+/// short, the attempts of the waiting processes would use nearly all processor time, and the lock would be released
+/// much later.
 const PAUSE_PART: u32 = 16;
 
 /// The file whose lock guards the end of a journal: only the process that holds the lock may append.

@@ -2,19 +2,21 @@
 //!
 //! Three layers build on one another:
 //!
-//! 1. [`Storage`] and [`StorageFile`] (`storage.rs`) are two traits with one method for each operation. Every file
-//!    operation of the crate goes through them.
+//! 1. [`Storage`] and [`StorageFile`] (`storage.rs`) are two traits with one method for each operation. Every operation
+//!    on the files of a ledger is a call of one of these methods.
 //! 2. [`Disk`] (`real.rs`, with `owner.rs`, `rights.rs` and `flock.rs`) implements these traits for the real file
-//!    system. `SimulatedDisk` (feature `simulation`) implements them in memory, and can show every state that a crash
+//!    system. `SimulatedDisk` (feature `simulation`) implements them in memory, and can show the states that a crash
 //!    can leave.
 //! 3. The helpers use only these traits, and combine several operations:
-//!    - `files.rs` continues reads and writes that transferred fewer bytes than requested.
+//!    - `files.rs` continues reads and writes that transferred fewer bytes than requested, and replaces files
+//!      atomically.
 //!    - `lock.rs` locks files between processes.
 //!    - `numbered/` creates files with a number in their names.
 //!    - `name.rs` checks that a path still names an open file.
 //!
-//! In addition, `platform.rs` and `system.rs` report facts about the machine and its processes, and `per_process.rs`
-//! holds state that a forked child must not share. In the library, only this folder uses `std::fs` and fs2.
+//! In addition, `platform.rs` and `system.rs` report facts about the machine and its processes. `per_process.rs` holds
+//! state that a forked child must not share. `stream.rs` reads files that do not belong to a ledger. In the library,
+//! only this folder uses `std::fs` and fs2.
 
 mod files;
 mod flock;

@@ -8,8 +8,8 @@ use super::storage::{Stat, Storage};
 /// The modification time of a file's directory when the file was last found at its path. The system changes this time
 /// whenever a name in the directory changes.
 ///
-/// As long as this time stays the same, the file is still at its path. The directory is examined instead of the file,
-/// because examining the file would make the next sync of the file slower: see
+/// As long as this time stays the same, the file is assumed to be still at its path. The directory is examined instead
+/// of the file, because examining the file would make the next sync of the file slower: see
 /// [`StorageFile::length`](super::storage::StorageFile::length).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Seen(Option<(i64, i64)>);

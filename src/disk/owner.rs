@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::rights::parent;
 
 /// If another process has just created `path`, waits until that process has set the owner and mode that the directory
-/// above `path` requires. This usually takes only microseconds, but the other process may be interrupted.
+/// above `path` requires. This usually takes only microseconds, but the other process may be interrupted. The wait ends
+/// when `path` is one second old.
 pub(super) fn wait_until_settled(path: &Path) {
     while is_just_made(path) {
         std::thread::sleep(Duration::from_micros(100));

@@ -1,8 +1,8 @@
 //! State that a forked child must not continue to use.
 //!
 //! The child has a copy of this state, but only one thread. At the time of the fork, another thread of the parent may
-//! have held a mutex of this state, or may have been writing the lines of several threads. That thread does not exist
-//! in the child, so the child would wait for it forever. The child also shares the file locks of its parent.
+//! have held a mutex of this state, or may have been writing the lines of several threads. That other thread does not
+//! exist in the child, so the child would wait for it forever. The child also shares the file locks of its parent.
 
 use std::sync::OnceLock;
 

@@ -5,11 +5,12 @@
 //! - A process with a running execution holds a file lock. Only this lock shows that the process has died, because the
 //!   lock becomes free then. A forked child shares the lock, so the lock becomes free only after the child has ended
 //!   too.
-//! - This also applies to processes that ran before a restart of the machine. On Linux, the id of the boot shows that
-//!   all of them have died.
+//! - On Linux, the id of the boot shows whether a process died because the machine was restarted. On other systems, the
+//!   reason is unknown.
 //! - On Linux, a ledger on a network file system is refused by default. On other systems, such a ledger is accepted,
 //!   although no guarantee holds for it.
-//! - A process that exceeds its file-size limit is killed by SIGXFSZ.
+//! - On Linux, a write beyond the file-size limit of the process fails with an error. On other systems, SIGXFSZ kills
+//!   the process.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -116,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_alive_and_an_impossible_one_is_not() {
+    fn the_facts_of_linux_are_known_and_an_impossible_process_has_no_start() {
         assert!(knows_processes());
         assert_eq!(process_start(u32::MAX), None);
         assert!(boot_id().is_some_and(|id| id.len() == 36));
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn mount_points_are_unescaped() {
+    fn mount_points_and_types_of_file_systems_are_read() {
         let line = r"36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 - nfs4 server:/export rw";
         assert_eq!(mount(line), Some(("/mnt 2".to_owned(), "nfs4")));
         assert!(is_network("nfs4"));

@@ -21,9 +21,10 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 
 /// The real file system.
 ///
-/// If the process has a file-size limit (`ulimit -f`), a write or an extension beyond it fails with
-/// [`io::ErrorKind::FileTooLarge`]. `Disk` checks the limit before the write, because the system would kill the process
-/// with SIGXFSZ. The limit is read once, at the first write.
+/// If the process has a file-size limit (`ulimit -f`), every write must end at least 4 KiB below the limit. Any other
+/// write or extension fails with [`io::ErrorKind::FileTooLarge`]. `Disk` checks this before the write, because the
+/// system would kill the process with SIGXFSZ. The limit is read once, when it is first needed. It is known only on
+/// Linux.
 ///
 /// # Owner and mode of new files
 ///
@@ -32,9 +33,10 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 /// - A file has mode 0600 and a directory 0700.
 /// - A group shares a directory that has the group's write bit and the setgid bit, but not the sticky bit (`mkdir -m
 ///   2770`). There, a file has mode 0660 and a directory 2770.
-/// - Files that root creates get the owner and the group of the directory that holds them. So other users can still
-///   open these files. If root is not allowed to change the owner and the group, a call that would create a file with
-///   the wrong owner fails. In a directory that a group shares, the call fails only if the group would be wrong.
+/// - Files that root creates get the owner and the group of the directory that holds them. So the owner of the
+///   directory can still open these files. If root is not allowed to change the owner and the group, a call that would
+///   create a file with the wrong owner fails. In a directory that a group shares, the call fails only if the group
+///   would be wrong.
 ///
 /// If a permission is missing, the error states the owner and the mode of the file or directory that refused access.
 #[derive(Debug, Clone, Copy, Default)]
@@ -105,8 +107,8 @@ impl Storage for Disk {
     }
 }
 
-/// Performs an operation on `path`. Access may be denied only because another process has just created the file or its
-/// directory, and has not set the owner and mode yet. In that case, waits for that process and tries again.
+/// Performs an operation on `path`. If access is denied, another process may have just created the file or its
+/// directory, and may not have set the owner and mode yet. In that case, waits for that process and tries again.
 fn tried<T>(path: &Path, wanted: Right, operation: impl Fn() -> io::Result<T>) -> io::Result<T> {
     // The directory may have been new at the first attempt, and the file at the second.
     for _ in 0..2 {

@@ -36,7 +36,7 @@ pub enum FileType {
     Special,
 }
 
-/// Identity, type and length of a file.
+/// Identity, type, length and further properties of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
     /// Type of the file.
@@ -55,7 +55,7 @@ pub struct Stat {
 }
 
 /// A disk, whose files are named by paths. Every method performs one operation and reports its outcome. The caller must
-/// repeat interrupted and short reads and writes.
+/// repeat calls that a signal interrupted, and reads and writes that transferred fewer bytes than requested.
 ///
 /// # Errors
 /// Every method returns the error of its one operation.
@@ -77,7 +77,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Makes creations, renames and removals in `directory` durable.
     fn sync_dir(&self, directory: &Path) -> io::Result<()>;
     /// Gives a file a second name. Fails without any change if the name is taken. A disk need not support this, because
-    /// only exports and run logs use it.
+    /// only exports, run logs and shipped files use it.
     fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -102,7 +102,7 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     fn truncate(&self, len: u64) -> io::Result<()>;
     /// Makes the length and all written bytes of the file durable, like `fdatasync`.
     fn sync(&self) -> io::Result<()>;
-    /// Returns identity and length of the open file.
+    /// Returns identity, type and length of the open file.
     ///
     /// Do not call this for each write: see [`length`](Self::length).
     fn stat(&self) -> io::Result<Stat>;

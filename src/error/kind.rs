@@ -10,16 +10,17 @@ pub enum ErrorKind {
     Timeout,
     /// A value is missing or impossible. [`Error::details`](super::Error::details) lists every fault.
     Invalid,
-    /// The path cannot hold a ledger. For example, it is a directory, a symlink or a FIFO, or it is on a network file
-    /// system.
+    /// The operation is not possible with this path, file or process. For example, a ledger cannot be at a path that is
+    /// a directory, a symlink or a FIFO, or on a network file system. A forked process cannot use the async calls.
     Unsuitable,
     /// Text or bytes that were read do not have the expected format. Examples are invalid JSON, a damaged line, and a
     /// table that does not parse.
     Malformed,
-    /// A newer version of this crate wrote the file, and this version cannot read it.
+    /// A newer version of this crate wrote a file or upgraded the tables of a database, and this version cannot use
+    /// them.
     Newer,
-    /// A computed file, such as a checkpoint, is out of date and must be computed again. Another version of this crate
-    /// computed it, or the file from which it was computed has changed since then.
+    /// A computed file, such as a checkpoint, must be computed again. The computed file is damaged, another version of
+    /// this crate wrote it, or the ledger has changed since then.
     Stale,
     /// The price table has no single entry for the call. There are two cases, and
     /// [`Error::details`](super::Error::details) shows which one applies:
@@ -43,13 +44,14 @@ pub enum ErrorKind {
     /// The ledger has a record with the same id and other content, so nothing was changed.
     /// [`Error::details`](super::Error::details) lists what differs.
     Conflict,
-    /// A sum or product exceeded the range of its type.
+    /// A number exceeded its range. Examples are a sum, a product, and the number of a line or of a file.
     Overflow,
     /// A thread that worked for the caller panicked. If that thread was writing records, the caller's record may or may
     /// not have been written.
     Abandoned,
     /// The ledger was truncated or rewritten, so it lacks lines that it had before. A program that copies all lines
-    /// also gets this error if lines were moved to an archive (another ledger) before it copied them.
+    /// also gets this error if lines were moved to an archive (another ledger) before they were copied. A program that
+    /// ships lines also gets this error if two ledgers have the same id.
     Diverged,
     /// A reader has skipped lines, because they were moved to an archive before the reader reached them.
     /// [`Error::details`](super::Error::details) states the numbers of these lines.

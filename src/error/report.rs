@@ -85,7 +85,7 @@ impl Error {
         self.with(|report| report.path = Some(path.to_owned()))
     }
 
-    /// Sets the cause to a fault in `text`, and the position to where that fault is.
+    /// Sets the cause to a fault in `text`, and the position to the byte at which the reader found that fault.
     pub(crate) fn at_source(self, text: &str, source: JsonFault) -> Self {
         let (line, column) = (source.line().max(1), source.column().max(1));
         let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
@@ -183,7 +183,7 @@ impl Error {
     /// Returns the byte that the error concerns, counted from 0 in the file, or `None` if there is none.
     ///
     /// In a ledger, another journal or a run log, this is the first byte of the line. In a JSON file, such as a price
-    /// table, this is where the fault, or the entry with the fault, begins.
+    /// table, this is the byte at which the reader found the fault, or at which the entry with the fault begins.
     pub fn byte(&self) -> Option<u64> {
         self.0.position.map(|position| position.byte)
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::Error;
 
 /// The lines that a reader skipped because they are not records, and the segments (files of the ledger) that it has no
-/// permission to read. All of these lines are counted, and the errors of the first [`ERRORS_MAX`](Self::ERRORS_MAX)
-/// lines are kept.
+/// permission to read. All skipped lines are counted. Errors are kept only for the first
+/// [`ERRORS_MAX`](Self::ERRORS_MAX) skipped lines.
 #[derive(Debug, Clone, Default)]
 pub struct Skipped {
     count: u64,
@@ -27,8 +27,8 @@ impl Skipped {
     /// Returns at most [`ERRORS_MAX`](Self::ERRORS_MAX) errors: the first ones when all errors are sorted by path, line
     /// and byte.
     ///
-    /// Errors without a position come before all others, in the order in which they were found. If only the last
-    /// records of a ledger were read, the errors are in the order of the ledger instead.
+    /// Errors without a path come before all others, in the order in which they were found. If only the last records of
+    /// a ledger were read, the errors are in the order of the ledger instead.
     pub fn errors(&self) -> &[Error] {
         &self.errors
     }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_skipped_earlier_comes_first_and_nothing_is_lost() {
+    fn the_skipped_lines_of_an_earlier_part_come_first_and_are_counted() {
         let of = |line| {
             let mut skipped = Skipped::default();
             skipped.add(error(line));

@@ -16,7 +16,7 @@ pub(crate) struct NewFile<'s> {
 
 impl<'s> NewFile<'s> {
     /// Opens the temporary file `new`, and creates it if it does not exist. Returns `None` if another process is
-    /// writing to it.
+    /// writing to it, or has just renamed it.
     pub(crate) fn open(storage: &'s dyn Storage, new: PathBuf) -> io::Result<Option<Self>> {
         // A process that died may have left the temporary file.
         let file = open_or_make(storage, &new, Access::Write, Access::WriteNew)?;

@@ -55,8 +55,8 @@ impl Journal {
         Self::open_at(path.as_ref(), options, true)
     }
 
-    /// Like [`open`](Self::open), but does not wait for the lock if the journal exists. The first append then repairs
-    /// any damage from a crash.
+    /// Like [`open`](Self::open), but does not wait for the lock if the journal exists and has an active segment. The
+    /// first append then repairs any damage from a crash.
     pub(crate) fn open_without_lock(path: &Path, options: JournalOptions) -> Result<Self> {
         Self::open_at(path, options, false)
     }
@@ -86,8 +86,8 @@ impl Journal {
             _ => None,
         };
         let tail = match without_lock.map_or_else(|| Tail::open(layout.clone(), options.clone(), known), Ok) {
-            // This process waited for the lock to create the journal. While it waited, another process may have created
-            // the journal. The lock is then no longer needed.
+            // This process waited for the lock to create the journal or its active segment. While it waited, another
+            // process may have created both. The lock is then no longer needed.
             Err(error) if error.kind() == ErrorKind::Timeout && !waits_for_lock => {
                 let id = check_place(&*storage, &layout)?.ok_or_else(|| error.clone())?;
                 Tail::open_without_lock(layout.clone(), options.clone(), id)?.ok_or(error)?
@@ -119,14 +119,14 @@ impl Journal {
         self.writer.get_or_make(|| Tail::open(self.layout.clone(), self.options.clone(), None).map(Writer::new))
     }
 
-    /// Appends `payload`, which must be one JSON object without line feeds. Returns once the line is as durable as the
-    /// options require.
+    /// Appends `payload`, which must be one JSON object without line feeds. Does not check that the text between its
+    /// braces is valid JSON. Returns once the line is as durable as the options require.
     ///
     /// While one batch of lines is being written and synced, the payloads of further calls form the next batch. Each
     /// batch is written and synced as a whole.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`] if `payload` is not one JSON object without line feeds, or if it is longer than
+    /// - [`ErrorKind::Invalid`] if `payload` is not in braces, contains a line feed, or is longer than
     ///   [`PAYLOAD_BYTES_MAX`](super::PAYLOAD_BYTES_MAX). Nothing is written in these cases.
     /// - [`ErrorKind::Timeout`] if the lock could not be acquired within [`JournalOptions::lock_deadline`].
     /// - [`ErrorKind::Io`] if the line cannot be written or synced.
@@ -137,16 +137,16 @@ impl Journal {
         self.append_all(&[payload])
     }
 
-    /// Appends `payloads` as consecutive lines and returns the number of the first line. If the call fails, the error
-    /// applies to all payloads.
+    /// Appends `payloads` as consecutive lines and returns the number of the first line. If the call fails, none of the
+    /// payloads counts as appended.
     pub(crate) fn append_all(&self, payloads: &[&[u8]]) -> Result<Appended> {
         payloads.iter().try_for_each(|payload| self.check_payload(payload))?;
         self.writer()?.append(payloads)
     }
 
-    /// Like [`append_all`](Self::append_all), but skips a payload if a line already has the key of this payload.
-    /// `known` is the index of the keys of all lines. All calls for a journal must pass the same `known`. Returns one
-    /// result for each payload.
+    /// Like [`append_all`](Self::append_all), but skips a payload if a line already has the key of this payload, unless
+    /// the payload replaces that line. `known` is the index of the keys of all lines. All calls for a journal must pass
+    /// the same `known`. Returns one result for each payload.
     pub(crate) fn append_new(
         &self,
         payloads: &[(&[u8], Option<Key>)],
@@ -210,7 +210,8 @@ impl Journal {
         &self.layout
     }
 
-    /// Returns the current state of the journal.
+    /// Returns the number and the hash of the last line, and where the journal ends. First repairs any damage from a
+    /// crash.
     ///
     /// # Errors
     /// - [`ErrorKind::Timeout`] if the lock could not be acquired within [`JournalOptions::lock_deadline`].

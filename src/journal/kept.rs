@@ -9,7 +9,7 @@
 //! - the result, which is called the content,
 //! - the checksum of all bytes before it.
 //!
-//! The file is never synced. If a crash truncates it, its checksum is wrong.
+//! The file is never synced. If a crash damages it, its checksum is wrong.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ impl Journal {
     /// - The file is missing or damaged.
     /// - The content has a different form than `form`, or another version of this crate wrote it.
     /// - The content belongs to another journal.
-    /// - The journal no longer has the last line from which the content was computed.
+    /// - The last line from which the content was computed is no longer at its position.
     ///
     /// If an earlier line was edited in place, this function does not notice the edit. A verification of the journal
     /// does.

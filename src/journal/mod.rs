@@ -10,14 +10,14 @@
 //! The journal has four layers. Each layer imports only layers that come earlier in this list:
 //!
 //! 1. `format/` defines the names of the files, and the formats of the lines and of the internal files. Its functions
-//!    are pure, except for a few that read or write a small file.
+//!    are pure, except for a few that list a directory, or read or write a small file.
 //! 2. `read/` reads lines in order, or divides the segments into blocks and reads the blocks on several cores. This
 //!    layer also finds out which lines are missing. It takes no lock and writes nothing.
 //! 3. `write/` appends lines in batches, syncs them, seals segments, and repairs the files after a crash.
 //! 4. [`Journal`] (`handle.rs`) is the public handle. It opens the files and passes calls to `write/` and `read/`.
 //!
-//! The ledger, the quota tracker, the error registry and frozen baselines build on the journal. All access to files
-//! goes through [`Storage`](crate::disk::Storage).
+//! The ledger, the quota, the observed windows, the alerts, the error registry and the frozen baselines build on the
+//! journal. All access to files goes through [`Storage`](crate::disk::Storage).
 
 pub(crate) mod derived;
 pub(crate) mod format;
@@ -53,7 +53,7 @@ pub enum Durability {
     #[default]
     Synced,
     /// The record is in the page cache of the operating system when the call returns. It survives a panic and `kill
-    /// -9`. A crash of the operating system or a power cut may lose the records of the last seconds.
+    /// -9`. A crash of the operating system or a power cut may lose the records that were not written to the disk yet.
     Flushed,
 }
 

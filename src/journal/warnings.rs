@@ -18,9 +18,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// all warnings of further groups are reported.
 const GROUPS_MAX: usize = 64;
 
-/// A warning, with the number of similar warnings that were held back before it.
+/// A warning, with the number of similar warnings that were held back since the last report.
 ///
-/// Its `Display` is `what: error (and 179 more like it)`, where the error includes its source.
+/// Its `Display` is `what: error (and 179 more like it)`. If `what` is empty, the text begins with the error.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Warning {

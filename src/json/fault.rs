@@ -14,8 +14,8 @@ use super::string::{end_of_string, unescaped};
 /// The maximum number of characters of a key or a value in an error message.
 const CHARS_MAX: usize = 70;
 
-/// A fault in a JSON text. The message says which key has the fault, what was expected, what was found, and where:
-/// `model.cache_read: expected a whole number, found "7" at line 1 column 40`.
+/// A fault in a JSON text. The message says which key or entry has the fault, what was expected, what was found, and
+/// where: `model.cache_read: expected a whole number, found "7" at line 1 column 40`.
 ///
 /// ```
 /// let error = runledger::json::from_str::<Vec<u64>>("[1, {}]").unwrap_err();
@@ -52,7 +52,8 @@ impl JsonFault {
         self.line
     }
 
-    /// Returns the column of the fault, counted in bytes from 1. Returns 0 for a fault of the whole text.
+    /// Returns the column at which the reader found the fault, counted in bytes from 1. Returns 0 for a fault of the
+    /// whole text, and if the text ends after a line feed.
     pub fn column(&self) -> usize {
         self.column
     }
@@ -168,7 +169,7 @@ impl<'t> Place<'t> {
             join(&mut path, &self.key_of(found).unwrap_or_default());
             format!("expected {}, found {}", in_json(expected, true), in_words(found))
         } else if let Some((found, expected)) = of_value(message, "invalid length ") {
-            // serde reads a list as the values of the fields in order.
+            // For a struct, serde also accepts a list with the values of the fields in order.
             let is_object = expected.starts_with("struct ");
             let found = if is_object { "a list".to_owned() } else { format!("{found} entries") };
             format!("expected {}, found {found}", in_json(expected, false))
@@ -188,15 +189,15 @@ impl<'t> Place<'t> {
         } else if let Some(expected) = of_syntax(message) {
             let found = self.found();
             let is_value = serde_json::from_str::<IgnoredAny>(found.trim_matches('`')).is_ok() || found == "`[`";
-            // In JSON, a variant of an enum is a string. If serde expects a variant, serde_json reports any other JSON
-            // value as if the text were not JSON.
+            // In JSON, a variant of an enum is a string. If serde expects a variant and finds another JSON value,
+            // serde_json reports that the text is not JSON.
             let expected = if message == "expected value" && is_value { "a string" } else { expected };
             format!("expected {expected}, found {found}")
         } else {
             message.to_owned()
         };
-        // These messages need no path: the message for a duplicate key names the key, and the other two faults belong
-        // to the whole text.
+        // These messages need no path: the message about a duplicate key names the key, and the other two messages are
+        // about the whole text.
         let has_no_path = ["duplicate key ", "trailing characters", "EOF "];
         let is_alone = path.is_empty() || has_no_path.iter().any(|start| message.starts_with(start));
         if is_alone { text } else { format!("{path}: {text}") }
@@ -220,7 +221,7 @@ impl<'t> Place<'t> {
         found.min_by_key(|(_, value)| value.get().as_ptr()).map(|(key, _)| key)
     }
 
-    /// Returns the word or the character at the fault.
+    /// Returns the word or the character at the fault, in backquotes. If there is none, returns "the end of the text".
     fn found(&self) -> String {
         let before = self.text.get(..self.end.saturating_sub(1)).unwrap_or(self.text);
         let is_of_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+');
@@ -484,7 +485,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// A message that was not translated would contain a term of Rust.
+        /// A message of `serde_json` that is passed on unchanged can contain a term of Rust.
         #[test]
         fn no_message_has_a_term_of_rust(text in "[\\[\\]{}\":,\\\\aé1 \nnul.-]{0,40}") {
             for error in [from_str::<Outer>(&text).err(), from_str::<Value>(&text).err()].into_iter().flatten() {

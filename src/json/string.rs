@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Returns the position after the closing quote of the string whose text begins at `start`.
+/// Returns the position after the closing quote of the string whose text begins at `start`. Returns the length of
+/// `bytes` if there is no closing quote.
 pub(crate) fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start;
     while let Some(byte) = bytes.get(at) {

@@ -166,8 +166,8 @@ fn the_next_writer_continues_after_the_gap_and_reports_it_once() {
         let (ledger, warnings) = open(&place, None);
         let found = format!("it has {kept} bytes, but {whole} bytes had been synced");
         let warned = format!(
-            "cannot continue the ledger's last line: {}: it was truncated or changed: {found}. The next line leaves a gap in the numbers, which `runledger \
-             verify` reports",
+            "cannot continue the ledger's last line: {}: it was truncated or changed: {found}. `runledger verify` reports \
+             whether lines are missing",
             place.ledger().display()
         );
         assert_eq!(*warnings.lock().unwrap(), [warned]);

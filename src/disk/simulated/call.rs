@@ -56,7 +56,8 @@ pub enum Op {
     Lock,
 }
 
-/// A call that changed the disk, or that failed because of an injected fault or a full disk.
+/// A call that changed or synced the disk, or that would have done so but failed because of an injected fault or a full
+/// disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DiskCall {

@@ -44,8 +44,8 @@ impl SimulatedDisk {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Returns every call that changed the disk, in order. The list also has calls that failed because of an injected
-    /// fault or a full disk. Calls that failed for any other reason are left out.
+    /// Returns every call that changed or synced the disk, in order. The list also has such calls that failed because
+    /// of an injected fault or a full disk. Calls that failed for any other reason are left out.
     pub fn calls(&self) -> Vec<DiskCall> {
         self.state().calls.clone()
     }

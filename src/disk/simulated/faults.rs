@@ -35,7 +35,7 @@ impl InjectedFault {
 
 impl Faults {
     /// Returns the injected error for an operation. `at` holds two numbers of the operation: its number among all
-    /// operations, and its number among the calls. A call is an operation that changes the disk.
+    /// operations, and its number among the calls. A call is an operation that changes or syncs the disk.
     pub(super) fn take_error(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<io::Error> {
         self.take(at, op, path, InjectedFault::error)
     }

@@ -1,4 +1,4 @@
-//! A disk in memory that can show every state that a crash can leave, and that fails on demand.
+//! A disk in memory that can show the states that a crash can leave, and that fails on demand.
 //!
 //! [`SimulatedDisk`] implements [`Storage`](crate::disk::Storage). Run a workload on the disk. Then choose any call of
 //! the workload, and get the disk as the next boot finds it if the machine crashes right after that call. The original

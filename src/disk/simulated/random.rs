@@ -45,7 +45,7 @@ pub(super) enum Lean {
     Any,
 }
 
-/// Adds `word` to a hash. Different words give different hashes, except by chance.
+/// Adds `word` to the hash `so_far`. For the same `so_far`, different words give different hashes.
 pub(super) fn mixed(so_far: u64, word: u64) -> u64 {
     (so_far ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }

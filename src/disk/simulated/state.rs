@@ -116,7 +116,7 @@ impl State {
         Ok(Some(node))
     }
 
-    /// Returns the file at `path`.
+    /// Returns the inode number of the file at `path`.
     pub(super) fn find_file(&self, path: &Path) -> io::Result<Id> {
         match self.find(path)? {
             Some(Node::File(id)) => Ok(id),
@@ -125,7 +125,7 @@ impl State {
         }
     }
 
-    /// Returns the directory at `path`.
+    /// Returns the inode number of the directory at `path`.
     fn find_directory(&self, path: &Path) -> io::Result<Id> {
         match self.find(path)? {
             Some(Node::Directory(id)) => Ok(id),
@@ -384,7 +384,7 @@ impl State {
         self.faults.take_short((self.operations, call), op, path)
     }
 
-    // Inodes. An inode that has a name or a handle is never removed, so these functions never fail.
+    // Inodes. While a disk is in use, its inodes are never removed, so these functions never fail.
 
     pub(super) fn file(&self, id: Id) -> io::Result<&File> {
         self.files.get(&id).ok_or_else(no_inode)

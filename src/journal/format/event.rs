@@ -14,7 +14,9 @@ pub enum Event {
     Recovered {
         /// The number of the segment.
         segment: u64,
-        /// The number of bytes restored from the commit area, which has a copy of the segment's last bytes.
+        /// The number of bytes that were restored. They come from the commit area, which has a copy of the active
+        /// segment's last bytes. If a crash interrupted the start of this segment, they can also come from the segment
+        /// before it.
         healed_bytes: u64,
         /// The number of bytes that were removed from the segment or overwritten in it. None of these bytes belongs to
         /// a line whose append had succeeded. The directory `quarantine/` has a copy of the bytes, unless all of them

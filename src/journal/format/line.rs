@@ -90,7 +90,7 @@ impl Trailer {
     }
 }
 
-/// Returns true if the line with this trailer was a line with the payload `payload` before it was redacted.
+/// Returns true if the line with this trailer is redacted, and had the payload `payload` when it was written.
 pub(crate) fn was(payload: &[u8], trailer: &Trailer) -> bool {
     let previous = Link { seq: trailer.link.seq.saturating_sub(1), hash: trailer.prev };
     trailer.redacted.is_some() && seal(payload, &previous, &mut Vec::new()) == trailer.link

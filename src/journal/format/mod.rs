@@ -1,5 +1,5 @@
-//! The names and the formats of a journal's files. The functions are pure, except for a few that read or write a small
-//! file.
+//! The names and the formats of a journal's files. The functions are pure, except for a few that list a directory, or
+//! read or write a small file.
 
 mod checksum;
 pub(crate) mod event;

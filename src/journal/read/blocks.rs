@@ -176,8 +176,8 @@ impl<'j> Blocks<'j> {
     }
 
     /// Returns the blocks after `cursor`. The blocks include the whole segment that the cursor names if this segment is
-    /// shorter than the cursor's offset, or if the cursor is in the middle of a line. The cursor is in the middle of a
-    /// line if earlier lines of the segment have become longer.
+    /// shorter than the cursor's offset, or if the cursor is in the middle of a line. A cursor can be in the middle of
+    /// a line if earlier lines of the segment have become longer.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined, or if the journal has neither
@@ -274,7 +274,8 @@ impl<'j> Blocks<'j> {
         self.active_number
     }
 
-    /// Returns the number of the first segment that exists.
+    /// Returns the number of the next segment to open. If no sealed segment is left, returns the number of the active
+    /// segment.
     pub(crate) fn first_number(&self) -> u64 {
         self.sealed.front().copied().unwrap_or(self.active_number)
     }

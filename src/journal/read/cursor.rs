@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// lines with numbers up to `seq`. If `seq` is 0, the reader skips no line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// The number of the segment, counting from 1.
+    /// The number of the segment, counting from 1. It is 0 at the start of the journal.
     pub segment: u64,
     /// The number of bytes of the segment that were read.
     pub offset: u64,

@@ -1,5 +1,5 @@
-//! Reads a journal for a program that copies the lines elsewhere, such as into a database. Returns an error if lines
-//! that were copied are missing from the journal.
+//! Reads a journal for a program that copies the lines elsewhere, such as into a database. Returns an error if the
+//! journal was truncated or rewritten before the last copied line.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,8 +43,8 @@ impl Place {
     }
 }
 
-/// Reads a journal for a program that copies its lines elsewhere, and returns an error if lines that were copied are
-/// missing.
+/// Reads a journal for a program that copies its lines elsewhere. Returns an error if the journal no longer contains
+/// the last copied line.
 ///
 /// A follower only reads. It takes no lock and does not disturb writers. The first lines of a segment may repeat lines
 /// of the segment before it. After a [`resume`](Self::resume), a follower may return a repeated line a second time, so
@@ -174,8 +174,9 @@ impl Follower {
     /// in the meantime.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the next line does not continue the hash chain, or if lines were moved to an
-    ///   archive (another journal) before this follower has returned them.
+    /// - [`ErrorKind::Diverged`] if the line after [`last`](Self::last) states another hash for `last`. The same error
+    ///   occurs if lines were moved to an archive (another journal) before this follower has returned them. Any other
+    ///   gap in the numbers is not an error.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };

@@ -9,8 +9,8 @@ use crate::journal::format::Layout;
 /// The number of bytes that are read at a time: some hundreds of records.
 pub(crate) const BLOCK_BYTES: u64 = 256 * 1024;
 
-/// Returns each segment that is not empty as one block, from the last segment to the first. The iterator opens a
-/// segment when it reaches it, and skips a segment that was moved to an archive in the meantime.
+/// Returns each segment that is not empty as one block, from the last segment to the first. Each step of the iterator
+/// opens one segment. A segment that was moved to an archive before its step is skipped.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be opened.

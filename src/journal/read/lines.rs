@@ -1,4 +1,4 @@
-//! Reads complete lines in order, over all segments.
+//! Reads lines in order, over all segments.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,12 @@ use crate::disk::{Access, Stat, Storage, StorageFile, if_there};
 use crate::error::{Error, Result};
 use crate::journal::format::{Layout, line};
 
-/// A complete line of a journal that has not been parsed yet.
+/// A line of a journal that has not been parsed yet. The last line of a sealed segment can be incomplete, and a line
+/// that is too long for a record is returned in parts.
 #[derive(Debug)]
 pub struct Line<'b> {
-    /// The line without its line feed. It is the JSON of the record, which ends with `seq`, `prev` and `hash`.
+    /// The line without its line feed. If this crate wrote the line, it is a JSON object whose last keys are `seq`,
+    /// `prev` and `hash`. In a redacted line, the key `redacted` follows.
     pub bytes: &'b [u8],
     /// The sequence number that the line states, or `None` if the line does not end like a line that this crate wrote.
     pub seq: Option<u64>,

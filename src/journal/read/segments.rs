@@ -10,8 +10,8 @@ impl Follower {
         Ok(self.layout.sealed_segments(&*self.storage)?.last().copied().unwrap_or(0))
     }
 
-    /// Syncs a segment if it is the active one, so that a power cut does not remove lines that this follower has returned.
-    /// A sealed segment was synced before, or another segment repeats its last lines.
+    /// Syncs a segment if it is the active one, so that a power cut does not remove lines that this follower has
+    /// returned. A sealed segment was synced before, or another segment repeats its last lines.
     pub(crate) fn sync(&self, segment: u64) -> Result<()> {
         if segment <= self.last_sealed()? {
             return Ok(());

@@ -2,8 +2,8 @@
 //! file checks whether these lines are still there.
 //!
 //! The commit area is a file with a copy of the active segment's last bytes. Its header names the segment, and the
-//! offset at which these bytes begin (the base). A sealed segment is a file that gets no more lines. It can be moved to an
-//! archive, which is another journal. The header and other sources show what existed, and allow these conclusions:
+//! offset at which these bytes begin (the base). A sealed segment is a file that gets no more lines. It can be moved to
+//! an archive, which is another journal. The header and other sources show what existed, and allow these conclusions:
 //!
 //! | source | what it states | conclusion |
 //! |---|---|---|

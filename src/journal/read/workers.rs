@@ -325,7 +325,7 @@ mod tests {
         }
     }
 
-    /// The segment disappears while the threads work.
+    /// The segment disappears after the segments were listed and before it is opened.
     #[test]
     fn a_segment_that_cannot_be_read_is_an_error() {
         let error = in_time(|| {

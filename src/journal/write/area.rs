@@ -46,7 +46,7 @@ pub(super) struct Area {
     pub(super) file: SyncFile,
     /// The device and the inode of the file.
     pub(super) id: (u64, u64),
-    /// True if no other process used the area when this process opened it.
+    /// True if no other process, and no other handle of this process, used the area when it was opened.
     pub(super) alone: bool,
     header: Option<Header>,
     /// The header's bytes as last read or written. If the file still has the same bytes, they are not parsed again.
@@ -100,7 +100,8 @@ impl Area {
         uninterrupted(|| self.file.try_lock()).unwrap_or(false)
     }
 
-    /// Reads the header again, since another process may have changed it. Returns `None` if the header is incomplete.
+    /// Reads the header again, since another process may have changed it. Returns `None` if the header is invalid, for
+    /// example because it is incomplete.
     pub(super) fn refresh(&mut self) -> io::Result<Option<&Header>> {
         let mut bytes = [0; HEADER_LINE_BYTES_MAX];
         read_full_at(&**self.file, &mut bytes, 0)?;
@@ -173,7 +174,7 @@ impl Area {
         write_all_at(&**self.file, bytes, HEADER_BYTES + offset - base)
     }
 
-    /// Returns the content of the area, or `None` if it has no header.
+    /// Returns the content of the area, or `None` if the area has no valid header.
     pub(super) fn held(&self) -> Option<Held> {
         Some(Held { header: self.header?, file: Arc::clone(&self.file) })
     }

@@ -1,5 +1,5 @@
-//! Appends to a journal. Callers that arrive at the same time share one write and one sync. Any damage from a crash is
-//! repaired before the first append.
+//! Appends to a journal. Callers that arrive at the same time share the writes and the sync of one batch. Any damage
+//! from a crash is repaired before the first append.
 //!
 //! Each file depends only on files that come earlier in this list:
 //!

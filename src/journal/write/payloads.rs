@@ -28,7 +28,8 @@ impl Payloads {
         self.ends.push(self.bytes.len());
     }
 
-    /// Adds a payload that is appended only if no line has its key. All calls for a journal must pass the same `known`.
+    /// Adds a payload that is appended only if no line has its key, or if it replaces the last line with its key. All
+    /// calls for a journal must pass the same `known`.
     pub(super) fn push_new(&mut self, payload: &[u8], key: Key, known: &Arc<dyn KnownKeys>) {
         self.keys.push((self.count(), key));
         self.known.get_or_insert_with(|| Arc::clone(known));

@@ -30,8 +30,8 @@ pub(crate) struct Probe {
     pub(crate) appends: io::Result<Vec<Duration>>,
 }
 
-/// Creates two temporary files, measures locks and syncs with them, and removes them. Their names begin with `name`,
-/// which must be unique in `directory`.
+/// Creates two temporary files, tests locks and measures syncs with them, and removes them. Their names begin with
+/// `name`, which must be unique in `directory`.
 ///
 /// # Errors
 /// Fails if the first file cannot be created, or if a file cannot be removed.

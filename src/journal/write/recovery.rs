@@ -1,13 +1,14 @@
 //! Recovery: finds the last line of the journal after a crash, and makes the active segment end there. New lines go to
 //! the active segment. Sealed segments get no more lines.
 //!
-//! A process recovers when it opens the journal, and again when it finds the files in a state that it does not expect.
-//! During recovery the process holds the journal's lock.
+//! A process normally recovers when it opens the journal, and again when it finds the files in a state that it does not
+//! expect. During recovery the process holds the journal's lock.
 //!
 //! The commit area is a file with a copy of the segment's bytes after an offset, the base. Everything before the base
 //! is synced in the segment. Recovery restores the lines after the base one by one. If the segment has a line intact,
 //! recovery takes that line from the segment, and otherwise from the area. The lines end where neither file has the
-//! next line. Recovery moves all other bytes after the base from the segment to `quarantine/`.
+//! next line. Recovery moves all other bytes after the base from the segment to `quarantine/`, unless all of them are
+//! NULs.
 //!
 //! A crash can also interrupt recovery. The next recovery then finds the same last line, whichever step was
 //! interrupted.
@@ -85,9 +86,11 @@ impl Tail {
     }
 
     fn report_damage(&self, segment: u64, found: String) {
-        self.warn(&Error::new(ErrorKind::Diverged, "continue the ledger's last line").path(self.layout.active()).detail(format!(
-            "it was truncated or changed: {found}. The next line leaves a gap in the numbers, which `runledger verify` reports"
-        )));
+        self.warn(
+            &Error::new(ErrorKind::Diverged, "continue the ledger's last line").path(self.layout.active()).detail(
+                format!("it was truncated or changed: {found}. `runledger verify` reports whether lines are missing"),
+            ),
+        );
         self.record(&Event::Damaged { segment, found });
     }
 
@@ -299,7 +302,7 @@ impl Tail {
         let mut stray = 0;
         if len > end.len && self.file.truncate(end.len).is_err() {
             // An append-only file (`chattr +a`) cannot be truncated, so the bytes after `end` stay in the segment. A
-            // line feed after them makes them an invalid line of their own, and the next line begins after it.
+            // line feed is appended, which makes these bytes a separate, invalid line. The next line begins after it.
             append_all(&**self.file, b"\n")
                 .map_err(|source| Error::io("end a torn line", self.layout.active(), source))?;
             stray = len + 1 - end.len;
@@ -345,8 +348,8 @@ impl Tail {
         write().map_err(|source| Error::io("quarantine a torn fragment", &path, source))
     }
 
-    /// Returns the link of the last line in the sealed segments. The `prev` of the first line in the active segment is
-    /// the hash of that line.
+    /// Returns the link that the first line of the active segment must follow. Normally, this is the link of the last
+    /// line in the sealed segments. If damaged lines have higher numbers, the link has the highest of them.
     fn link_of_sealed(&self, sealed: &[u64]) -> Result<Link> {
         let last = |segment: u64, before: Link| {
             let path = self.layout.sealed_segment(segment);

@@ -1,4 +1,4 @@
-//! Refuses paths that cannot be a journal: a directory, a symbolic link, a FIFO, or a file that any user may replace.
+//! Refuses paths that cannot be a journal, such as a directory, a symbolic link, a FIFO or a file of another program.
 //! Also opens the active segment, to which new lines are appended.
 
 use std::io;

@@ -43,7 +43,7 @@ impl<'t> Rewriting<'t> {
         Err(Error::new(ErrorKind::Io, "seal the segment").path(self.tail.layout.active()).detail("its syncs fail"))
     }
 
-    /// Makes all lines durable in the segment itself, and overwrites the copies of lines in the commit area.
+    /// Syncs the segment, so that the commit area is no longer needed. Then overwrites the copies of lines in the area.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the area cannot be overwritten.

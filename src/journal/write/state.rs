@@ -1,7 +1,7 @@
 //! The end of the journal as this process last saw it, and checks of the files that this process has open.
 //!
-//! Three other files change this state: [`replace`](super::replace), [`recovery`](super::recovery) and
-//! [`tail`](super::tail). Each of them imports this file and the files that are before it in this list.
+//! Three other files contain most changes of this state: [`replace`](super::replace), [`recovery`](super::recovery) and
+//! [`tail`](super::tail). Each of them calls only functions of this file and of the files before it in this list.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub(crate) struct Tail {
     pub(super) lock_missed: bool,
     /// The lines of the batch that is being written. The memory is reused.
     pub(super) buffer: Vec<u8>,
-    /// The offset of each line in `buffer`, in the segment. The memory is reused.
+    /// For each line in `buffer`, its offset in the segment. The memory is reused.
     pub(super) starts: Vec<u64>,
     /// The payloads of the previous batch. The memory is reused.
     pub(super) spare: Payloads,
@@ -119,7 +119,8 @@ impl Tail {
     }
 
     /// Reads the area's header again. Returns false if there is no area, or if the area must not be used. An area must
-    /// not be used if a sync of it failed, its path names another file, or its header names another segment or ledger.
+    /// not be used if a sync of it failed, its path names another file, or its header is invalid. It must not be used
+    /// either if its header names another segment or ledger.
     pub(super) fn refresh_area(&mut self) -> Result<bool> {
         let path = self.layout.commit();
         let Some(area) = &mut self.area else { return Ok(false) };

@@ -159,8 +159,8 @@ impl Tail {
         if self.advance_to(len)? { Ok(()) } else { self.recover() }
     }
 
-    /// Moves the end to `len` after another process has appended lines. Returns false if these lines do not continue
-    /// the chain.
+    /// Moves the end to `len` after another process has appended lines. Returns false if the last of these lines cannot
+    /// be a later line of the chain.
     fn advance_to(&mut self, len: u64) -> Result<bool> {
         // The end of a line, its trailer, has the number and the hash of the line.
         match self.last_link(len)? {
@@ -175,8 +175,8 @@ impl Tail {
     /// Writes a line for each payload to the commit area and to the segment. Returns true if the area has all of these
     /// lines.
     ///
-    /// The area is written first. So no matter when the process dies, the area has all lines that the segment has after
-    /// the base.
+    /// If the lines fit into the area, the area is written first. So no matter when the process dies, the area has all
+    /// of these lines that the segment has.
     fn write(&mut self, payloads: Run<'_>) -> Result<bool> {
         self.buffer.clear();
         self.starts.clear();
@@ -238,7 +238,7 @@ impl Tail {
     /// Removes a partially written batch.
     fn roll_back(&mut self, len: u64, error: io::Error) -> Error {
         self.withdraw(len);
-        // The lock excludes other writers, so only this batch follows `len`.
+        // The lock excludes other processes that use it, so normally only this batch follows `len`.
         if self.file.truncate(len).is_err() {
             self.needs_recovery = true;
         }
@@ -281,8 +281,8 @@ impl Tail {
     }
 
     /// Moves the base to the end of the segment. This saves work for the next process that opens the journal, because
-    /// its recovery writes all lines after the base again. Does nothing if other processes use the journal, or if the
-    /// files are not in the expected state.
+    /// its recovery writes all lines after the base again. Leaves the base unchanged if other processes use the journal
+    /// or hold its lock, or if the files are not in the expected state.
     pub(super) fn close(&mut self) {
         // Do not wait for the lock if the last attempt to acquire it timed out.
         let deadline = if self.lock_missed { Duration::ZERO } else { self.options.lock_deadline };

@@ -1,6 +1,6 @@
-//! Group commit: while one batch is being written, the payloads (JSON objects) of new callers form the next batch. A
-//! batch needs only one write and one sync. A call succeeds once its lines have been written and, if the options
-//! require it, synced.
+//! Group commit: while one batch is being written, the payloads (JSON objects) of new callers form the next batch. The
+//! lines of a batch are written and synced together. A call succeeds once its lines have been written and, if the
+//! options require it, synced.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -87,9 +87,9 @@ impl Writer {
         Ok(Appended { seq: written.seq(place), durability: self.durability })
     }
 
-    /// Appends each payload that has no key, or whose key no line has yet. Also appends a payload whose key
-    /// [replaces](super::keys::Key::replaces) the last line with this key. Returns the result for each payload, in the
-    /// same order.
+    /// Appends each payload that has no key, and each payload whose key no line and no earlier payload of the batch
+    /// has. Also appends a payload that [replaces](super::keys::Key::replaces) the last line with its key. Returns the
+    /// result for each payload, in the same order.
     pub(crate) fn append_new(
         &self,
         payloads: &[(&[u8], Option<Key>)],
@@ -144,7 +144,7 @@ impl Writer {
         }
     }
 
-    /// Stores the state of the tail for [`is_recovered`](Self::is_recovered).
+    /// Stores for [`is_recovered`](Self::is_recovered) whether the tail needs recovery.
     fn note(&self, tail: &Tail) {
         self.needs_recovery.store(tail.needs_recovery, Ordering::Release);
     }

@@ -14,9 +14,9 @@
 //! | `correlation_id`, `session_id` | the values with the same names in `run`. A text of more than 500 characters is truncated and ends with `…`, because the size of an index entry is limited |
 //! | `agent_name` | `run.agent_name`. If this is unknown: `skill_name`, or null if `skill_name` is empty. A long text is truncated like `session_id` |
 //! | `user_prompt` | `run.description` |
-//! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the microsecond; `completed_at` is null while the execution is in progress |
+//! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the microsecond; `completed_at` is null while the execution is in progress, and if its end is unknown |
 //! | `duration_ms` | `wall_clock_time_ms`. If this is unknown: the end minus the start, or null if the end is also unknown or before the start. A duration above 2⁶³ − 1 is null here and exact in `metadata` |
-//! | `status` | `success`; `error` if the execution failed, panicked or was interrupted; `cancelled`; `in_progress` if it is in flight or paused; null if the status is unknown |
+//! | `status` | `success`; `error` if the execution failed, panicked or was interrupted; `cancelled`; `in_progress` if it is in flight or paused. If the status is unknown, `execution_succeeded` and `execution_failed` decide between `success` and `error`; null if these values are unknown too |
 //! | `error_message` | `error_reason` |
 //! | `error_type` | `error_category`. If this is unknown and the status is `panicked` or `interrupted`: the status |
 //! | `quality_score` | `quality_score` |
@@ -27,14 +27,15 @@
 //! replaced by `␀` (U+2400), and `metadata.nul_replaced` counts the replacements. The ledger keeps the original.
 //!
 //! The row of an execution in flight is replaced by another state of this execution, or by its line in the ledger. A
-//! row that was copied from a line is replaced only by a later line of the same ledger with the same `execution_id`. So
-//! the row of an execution that has ended never returns to an earlier state.
+//! row that was copied from a line is replaced by a later line of the same ledger with the same `execution_id`. It is
+//! also replaced by the same line after a text was taken out of the line. Nothing else replaces it. So the row of an
+//! execution that has ended never returns to an earlier state.
 //!
 //! # The version of the tables
 //!
 //! The comment on the table `runledger_shipments` contains the version of both tables. [`Sink::migrate`] creates the
-//! tables or upgrades them. [`Sink::ship`] fails if the tables do not exist or have an earlier version. Every method
-//! fails if a newer version of this crate upgraded them. The versions are:
+//! tables or upgrades them. [`Sink::ship`] fails if the tables do not exist or have an earlier version. Every call that
+//! uses the tables fails if a newer version of this crate upgraded them. The versions are:
 //!
 //! | version | change |
 //! |---|---|
@@ -63,8 +64,8 @@
 //!
 //! # A ledger that was truncated or rewritten
 //!
-//! If lines that were shipped are no longer in the ledger, the next [`Sink::ship`] fails with
-//! [`ErrorKind::Diverged`](crate::ErrorKind::Diverged). The error states the last line that was shipped, and what the
+//! If the ledger was truncated before the last shipped line, or if that line was rewritten, the next [`Sink::ship`]
+//! fails with [`ErrorKind::Diverged`](crate::ErrorKind::Diverged). The error states the last shipped line, and what the
 //! ledger contains instead of that line. A power cut can also cause this error, if records were shipped before they
 //! were durable. Decide whether the ledger or the database is correct. To copy the whole ledger again, delete its rows
 //! from both tables: `DELETE FROM agent_execution_logs WHERE ledger_id = …` and `DELETE FROM runledger_shipments WHERE
@@ -99,8 +100,8 @@ use crate::metrics::Timestamp;
 #[non_exhaustive]
 pub struct Shipped {
     /// The number of records that this call copied from the ledger. A line that repeats an earlier line with the same
-    /// number is not counted. If the connection breaks before the server acknowledges a commit, the records of that
-    /// batch may be in the database although they are not counted here.
+    /// number is not counted. If the connection breaks before the server acknowledges a commit, the records of this
+    /// transaction may be in the database although they are not counted here.
     pub records: u64,
     /// The number of executions in flight whose records were sent.
     pub in_progress: u64,
@@ -120,7 +121,8 @@ pub struct Status {
     pub shipped: Option<Shipment>,
     /// The last line of the ledger, or `None` if the ledger is empty.
     pub head: Option<Shipment>,
-    /// The number of lines in the ledger after the last one that was shipped.
+    /// The number of lines in the ledger after the last shipped line. Lines that do not match their hash are not
+    /// counted.
     pub behind: u64,
     /// The database, such as `agent@127.0.0.1:5432/observability`: the user, the address of the server, and the name.
     /// The address is `local` for a connection over a Unix socket.

@@ -39,8 +39,8 @@ impl SinkOptions {
 
     /// Sets how long each IP address of the server may take to accept a connection; 5 seconds by default.
     ///
-    /// Connecting as a whole, including name lookup, TLS and authentication, may take twice this time. Each additional
-    /// host in the address adds this time once more.
+    /// Connecting as a whole, including name lookup, TLS and authentication, may take twice this time. Each further
+    /// host in the address adds this time once.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;

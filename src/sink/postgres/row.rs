@@ -52,7 +52,7 @@ pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>
     let record = ExecutionMetrics::from_json(json)?;
     let malformed = |error| Error::new(ErrorKind::Malformed, "read a record from JSON").of_line(json, &error);
     // Unknown keys and their values are copied unchanged, so JSONB must be able to store them. JSONB cannot store half
-    // a surrogate pair, or a number above the range of a float.
+    // a surrogate pair. A number above the range of a float is refused too, because serde_json cannot read it.
     serde_json::from_str::<Readable>(json).map_err(malformed)?;
     let mut rest: BTreeMap<Key<'_>, &RawValue> = serde_json::from_str(json).map_err(malformed)?;
     rest.retain(|Key(key), value| !LEFT_OUT.contains(&&**key) && value.get() != "null");
@@ -138,7 +138,7 @@ impl<'de> Visitor<'de> for Readable {
     }
 }
 
-/// Returns the value of the column `status` for an execution that has ended, or `None` if it is unknown.
+/// Returns the value of the column `status` for a record that is in the ledger, or `None` if the value is unknown.
 fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     // The status is converted to text and back, so that `Other("success")` becomes `Success`.
     match record.status.as_ref().map(|status| Status::from(status.as_str())) {
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_are_refused_only_if_jsonb_cannot_store_them() {
+    fn unknown_keys_are_refused_only_if_they_cannot_be_read_or_stored() {
         for accepted in [r#""new":[1.5e300,"\ud83d\ude00",{"a":null}]"#, r#""\ud83d\ude00":true"#] {
             assert!(row(accepted).is_ok(), "{accepted}");
         }

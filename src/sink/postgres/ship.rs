@@ -22,8 +22,8 @@ pub(super) struct Batch {
     ledger: Uuid,
     rows: Vec<u8>,
     pub(super) records: u64,
-    /// The number of records in the batch whose line was already read. A new segment of the ledger can repeat lines of
-    /// the segment before it.
+    /// The number of records in the batch whose lines repeat earlier lines with the same numbers. A new segment of the
+    /// ledger can repeat lines of the segment before it.
     pub(super) repeated: u64,
     pub(super) skipped: Skipped,
     /// The rows of earlier lines that were redacted after they were shipped, and the number of these rows. The earlier

@@ -52,7 +52,7 @@ impl Sink {
     }
 
     /// Creates the tables and indexes that do not exist yet, and upgrades the tables of an earlier version, in one
-    /// transaction. Does nothing if the tables have the current version.
+    /// transaction. Does nothing if the tables have the current version and all indexes exist.
     ///
     /// # Errors
     /// - [`ErrorKind::Database`] if the database cannot be reached or refuses the change, or if one of the tables
@@ -69,7 +69,7 @@ impl Sink {
     /// processes a batch, another thread reads the next batch.
     ///
     /// Temporary failures are retried, see [`SinkOptions::retry_for`]. If another process ships the same ledger at the
-    /// same time, the two processes commit batches in turn, and no batch is copied twice.
+    /// same time, the two processes commit one batch after the other, and no line is copied twice.
     ///
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last [`ship`](Self::ship), or if

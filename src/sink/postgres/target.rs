@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_keeps_only_parameters_that_the_client_supports() {
+    fn a_url_loses_sslrootcert_and_gets_a_mode_that_the_client_supports() {
         for (address, known, root) in [
             ("postgres://h/d", "postgres://h/d", None),
             ("postgresql://h?sslmode=disable", "postgresql://h?sslmode=disable&", None),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_keeps_only_parameters_that_the_client_supports() {
+    fn a_list_loses_sslrootcert_and_gets_a_mode_that_the_client_supports() {
         for (address, known, root) in [
             ("host=h", "host=h ", None),
             (" host = h  sslmode = require\tuser=u ", " host =h sslmode =require user=u ", None),

@@ -1,4 +1,4 @@
-//! TLS connections. Only this file uses the TLS library of the platform.
+//! TLS connections to PostgreSQL. Only this file uses the TLS library of the platform directly.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

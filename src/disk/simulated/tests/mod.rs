@@ -1,5 +1,4 @@
-//! Tests that the simulated disk keeps what its model of a real disk promises, and that the simulated disk can lose
-//! everything else.
+//! Tests that the simulated disk keeps what its model of a real disk promises, and that it can lose everything else.
 
 mod cache;
 mod faults;
@@ -49,12 +48,12 @@ fn cut(disk: &SimulatedDisk, loss: Loss) -> SimulatedDisk {
     disk.crash_after(usize::MAX, loss)
 }
 
-/// Returns all results of `look` after different power cuts at this point.
+/// Returns the different results of `look` after [`SEEDS`] random power cuts at this point.
 fn seen<T: Ord>(disk: &SimulatedDisk, look: impl Fn(&SimulatedDisk) -> T) -> BTreeSet<T> {
     (0..SEEDS).map(|seed| look(&cut(disk, Loss::Random(seed)))).collect()
 }
 
-/// Returns the names that a power cut at this point can leave in `directory`.
+/// Returns the different lists of names that random power cuts at this point leave in `directory`.
 fn names_seen(disk: &SimulatedDisk, directory: &str) -> BTreeSet<Vec<String>> {
     seen(disk, |after| {
         let names = after.list(Path::new(directory)).unwrap();

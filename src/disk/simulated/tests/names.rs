@@ -99,7 +99,7 @@ fn a_new_directory_needs_a_sync_of_its_parent() {
     assert_names(&disk, "d/e", &[&["a"]]);
 }
 
-/// Returns a disk on which the durable file `s/a` was moved to `target`.
+/// Returns a disk on which the durable file `s/a` was moved to `target`. The move is not durable yet.
 fn moved(target: &str) -> SimulatedDisk {
     let disk = SimulatedDisk::new();
     disk.create_dir(Path::new("s")).unwrap();

@@ -52,7 +52,7 @@ fn what_was_synced_survives_every_loss_at_every_call() {
 }
 
 #[test]
-fn an_unsynced_append_survives_whole_in_part_or_as_nuls() {
+fn an_unsynced_append_survives_whole_in_part_as_nuls_or_not_at_all() {
     let (disk, _) = disk_with(&filled(b"a"));
     append_all(&*open(&disk, "a", Access::Append), &filled(b"bc")).unwrap();
     let seen = seen(&disk, |after| runs(&read(after, "a").unwrap()));

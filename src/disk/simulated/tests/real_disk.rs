@@ -26,7 +26,7 @@ enum Step {
 }
 
 fn path() -> impl Strategy<Value = &'static str> {
-    // In most cases `b` is a directory.
+    // `b` can become a file or a directory.
     prop::sample::select(vec!["a", "b", "c", "b/a", "b/c", "b/d/a", "a/b"])
 }
 
@@ -148,8 +148,8 @@ fn described(stat: Stat) -> String {
     }
 }
 
-/// Returns true if the simulated disk does not model `step`: opening, renaming or removing a directory, or syncing a
-/// file as a directory.
+/// Returns true if the simulated disk does not model `step`: opening, renaming, linking or removing a directory, or
+/// syncing a file as a directory.
 fn not_modelled(side: &Side, step: &Step) -> bool {
     let is_directory = |path: &str| side.root.join(path).is_dir();
     match *step {
