@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind};
 ///
 /// Vendors quote prices per million tokens with at most six decimals. So any whole number of tokens costs a whole
 /// number of pico-dollars. A sum is therefore exact, and does not depend on the order of the amounts. In JSON, an
-/// amount is a number with as many decimals as it needs. Only `cost_usd` is limited to eight decimals
+/// amount is a number with as many decimals as it needs. Only the `cost_usd` of a record is limited to eight decimals
 /// ([`round_to_record`](Usd::round_to_record)).
 ///
 /// Amounts can be added, subtracted and summed up. If the result is out of range, `+`, `-` and `sum` panic, as they
