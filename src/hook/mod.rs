@@ -18,11 +18,12 @@
 //! |---|---|
 //! | `PreToolUse` | begins the execution |
 //! | `PostToolUse` | completes the execution, except for a `Skill`, which is only loaded, and a sub-agent in the background, which is only started |
-//! | `PostToolUseFailure`, `PermissionDenied` | fails the execution |
+//! | `PostToolUseFailure` | fails the execution, or cancels it if the tool was interrupted |
+//! | `PermissionDenied` | cancels the execution |
 //! | `SubagentStart` | notes which execution belongs to the sub-agent, if only one can |
 //! | `SubagentStop` | ends the executions in flight of the sub-agent |
-//! | `Stop`, `StopFailure` | ends the executions in flight of the session, except sub-agents in the background |
-//! | `Interrupt` (Codex) | cancels the executions in flight of the session, except sub-agents in the background |
+//! | `Stop`, `StopFailure` | ends the executions in flight of the agent that reports it, except sub-agents in the background |
+//! | `Interrupt` (Codex) | cancels the executions in flight of the agent that reports it, except sub-agents in the background |
 //! | `SessionEnd` | ends all executions in flight of the session |
 //! | other events | add tags to the execution that their `tool_use_id` names |
 //!

@@ -40,8 +40,8 @@ impl ExecutionMetrics {
         self.skill_name == Self::STATEMENT_SKILL && self.execution_succeeded == Some(true) && !self.used_model()
     }
 
-    /// Returns true if the [hook](crate::hook) of a coding agent recorded the execution. Such a record has no cost. The
-    /// import of the session adds the costs, in other records of the same run.
+    /// Returns true if the [hook](crate::hook) of a coding agent recorded the execution. A hook reports no costs. The
+    /// import of the session adds the costs, in this record or in other records of the same run.
     pub fn is_of_hook(&self) -> bool {
         self.tags.get("recorded_by").and_then(Value::as_str) == Some("hook")
     }

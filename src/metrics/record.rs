@@ -72,7 +72,8 @@ pub struct ExecutionMetrics {
     pub error_reason: Option<String>,
 
     // Performance.
-    /// The sum of the steps' durations, in milliseconds by the monotonic clock.
+    /// The sum of the steps' durations, in milliseconds by the monotonic clock. If there are no steps, or if an import
+    /// made the record, this is the time from the start to the end.
     #[serde(default)]
     pub total_latency_ms: Option<u64>,
     /// The time from the start to the end, in milliseconds by the monotonic clock. If different processes started and

@@ -81,7 +81,7 @@ open_enum! {
         /// The execution was cancelled, or its guard (an [`Execution`](crate::Execution)) was dropped without a
         /// result.
         Cancelled = "cancelled",
-        /// The process of the execution died.
+        /// The execution ended without a result, for example because its process died.
         Interrupted = "interrupted",
         /// The execution panicked.
         Panicked = "panicked",

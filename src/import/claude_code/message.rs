@@ -42,7 +42,7 @@ pub(in crate::import) struct AssistantBlock<'a> {
 }
 
 impl AssistantBlock<'_> {
-    /// Returns the value of a key of the tool's input, if it is a text.
+    /// Returns the value of a key of the tool's input. Returns `None` if the value is not a text, or is blank.
     pub(in crate::import) fn input_text(&self, key: &str) -> Option<String> {
         let input: BTreeMap<String, Value> = serde_json::from_str(self.input?.get()).ok()?;
         input.get(key)?.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)

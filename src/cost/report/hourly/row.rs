@@ -34,7 +34,7 @@ pub(crate) enum Place<'n> {
     WithoutModel,
 }
 
-/// Reads the rows of a page. If the page is damaged, the last item is `None`.
+/// Reads the rows of a page. The item of a row that cannot be read is `None`.
 pub(crate) fn rows<'n>(names: &'n Names, page: &[u8]) -> impl Iterator<Item = Option<Row<'n>>> {
     PageRows::of(page).map(|row| {
         let (key, sum) = row?;
