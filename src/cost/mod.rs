@@ -70,7 +70,9 @@
 //!
 //! * **Tables.** Each table is searched before its fallback. So your own table takes precedence over the bundled table,
 //!   even if a call and your table spell the model differently. Two tables may have different names for the same
-//!   provider, such as `azure_openai` and `azure`.
+//!   provider, such as `azure_openai` and `azure`. There is an exception for a call without a provider, if your table
+//!   has the model only at a reseller, such as Azure. If the fallback knows this reseller, and has the model at the
+//!   provider that serves it, the fallback prices the call.
 //! * **Model with a provider.** The row that has the name as `model` or in `aliases` is used. If there is no such row,
 //!   the first row with a pattern that matches is used. Case is ignored. If the provider has neither of these rows, the
 //!   providers in `falls_back_to` are searched in the same way. If a row of one of these other providers is found, only

@@ -5,7 +5,8 @@
 //! The formats are described at <https://code.claude.com/docs/en/hooks> and
 //! <https://developers.openai.com/codex/hooks>, and the schemas of Codex are in its repository, at
 //! `codex-rs/hooks/schema/generated`. Both agents add events and fields every few weeks. Older versions do not have
-//! them, so every field may be missing. An unknown event or field is not an error, and is recorded.
+//! them, so every field may be missing. An unknown event or field is not an error. The event is recorded, and so is the
+//! field, unless it is a list or an object.
 //!
 //! # What becomes a record
 //!

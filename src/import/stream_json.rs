@@ -4,9 +4,9 @@
 //! most exact source, so the record has one call for each model. If the process died before the result, the record
 //! has one call for each message. The number of output tokens is then a lower bound.
 //!
-//! Only some lines have a time, and older versions write none. The execution begins at the first time, and lasts as long
-//! as the result says. If no line has a time, the execution ends at the time of the import, and the tag `timed_by` of its
-//! record is `import`.
+//! Only some lines have a time, and older versions write none. The execution begins at the first time, and lasts as
+//! long as the result says. If no line has a time, the execution ends at the time of the import, and the tag `timed_by`
+//! of its record is `import`.
 
 use std::collections::BTreeMap;
 

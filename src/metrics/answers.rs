@@ -22,8 +22,8 @@ impl ExecutionMetrics {
 
     /// Returns true if the record is the statement of a [redaction](crate::Ledger::redact): its skill is
     /// `runledger.redact`, and it succeeded and used no model. Sums, baselines and comparisons leave statements out,
-    /// because a statement is not work of an agent. An execution that used a model or failed is never left out, whatever
-    /// its skill is.
+    /// because a statement is not work of an agent. An execution that used a model or failed is never left out,
+    /// whatever its skill is.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Usage, Uuid, metrics::Status};

@@ -77,7 +77,7 @@ pub struct ExecutionMetrics {
     #[serde(default)]
     pub total_latency_ms: Option<u64>,
     /// The time from the start to the end, in milliseconds by the monotonic clock. If different processes started and
-    /// completed the execution, the wall clock was used instead.
+    /// completed the execution, or if an import made the record, the wall clock was used instead.
     #[serde(default)]
     pub wall_clock_time_ms: Option<u64>,
 

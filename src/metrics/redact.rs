@@ -139,8 +139,8 @@ impl ExecutionMetrics {
     }
 
     /// Sets `error_reason`, shortened to [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters. A
-    /// shortened text ends in `…`. It does not have the beginning of a secret whose end was cut off, because the built-in
-    /// rules of a [`Redactor`](crate::redaction::Redactor) could not recognise the secret then.
+    /// shortened text ends in `…`. It does not have the beginning of a secret whose end was cut off, because the
+    /// built-in rules of a [`Redactor`](crate::redaction::Redactor) could not recognise the secret then.
     pub fn set_error_reason(&mut self, reason: impl Into<String>) {
         self.error_reason = Some(cut_between_secrets(reason.into(), Self::ERROR_REASON_CHARS_MAX));
     }
