@@ -24,9 +24,9 @@
 //! own day, and every record is much shorter than a line of the ledger may be. A part that is not the last one has the
 //! tag `continues`, and its outcome is unknown.
 //!
-//! A turn counts as ended if the next prompt follows, if the user cancelled the turn, if the model ended its answer, or
-//! if nothing happened for [`IDLE_MS`]. In the last case, the status is interrupted if a tool was still running, or if
-//! the model did not answer the last result of a tool. A turn that has not ended waits for the next import.
+//! A turn counts as ended if the next prompt follows, the user cancelled the turn, the model ended its answer, or
+//! nothing happened for [`IDLE_MS`]. In the last case, the status is interrupted if a tool was still running, or if its
+//! result had no answer of the model. A turn that has not ended waits for the next import.
 //!
 //! # Every call counts once
 //!

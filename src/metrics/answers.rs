@@ -172,8 +172,8 @@ impl ExecutionMetrics {
     ///
     /// - If `entry` names the same model as `model.name`, a missing provider or variant comes from `model`.
     /// - A missing time comes from `cost.at`.
-    /// - If `entry` is the only call, has no cost, and lacks its input or output tokens, the model and the usage of the
-    ///   execution are used.
+    /// - If `entry` is the only call, has no cost, and lacks its input or output tokens, the execution's model and
+    ///   usage are used.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Uuid, metrics::LlmCall};
@@ -274,8 +274,8 @@ impl ExecutionMetrics {
         }
     }
 
-    /// Returns true if `entry` represents the whole execution: the record lists at most one call, and `entry` has no
-    /// cost and lacks its input or output tokens.
+    /// Returns true if `entry` represents the whole execution. That is so if the record lists at most one call, and
+    /// `entry` has no cost and lacks its input or output tokens.
     pub(crate) fn is_whole(&self, entry: &LlmCall) -> bool {
         self.trace.llm_calls.len() <= 1 && entry.call().is_none() && entry.exact_cost().is_none()
     }

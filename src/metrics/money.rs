@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn json_numbers_with_an_exponent_are_read() {
+    fn json_numbers_in_any_form_are_read() {
         for (text, pico) in [
             ("1e-05", 10_000_000),
             ("1.5E+3", 1_500_000_000_000_000),

@@ -19,9 +19,9 @@ pub struct Group {
     /// The sum of all executions in the group.
     pub sum: Sum,
     /// The sums by model. An execution is counted under each model that it used. The key is `None` if the model is
-    /// unknown. It is also `None` if the calls of several models do not add up to the totals of the execution. If an
-    /// execution used several models, and reports its cached tokens only for all of them together, the sums by model do
-    /// not include these tokens.
+    /// unknown. It is also `None` if the calls of several models do not add up to the totals of the execution. An
+    /// execution with several models can report its cached tokens only for all models together. The sums by model then
+    /// do not include these tokens.
     pub models: BTreeMap<Option<String>, Sum>,
     /// The sums by skill, for the skills of [`Report::with_skills`]. The JSON of the report does not contain these
     /// sums.

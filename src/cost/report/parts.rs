@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_execution_without_a_model_has_no_part() {
+    fn an_execution_that_used_no_model_has_no_part() {
         assert!(shown(&record()).is_empty());
         let mut free = record();
         free.cost_usd = Some(Usd::ZERO);

@@ -19,9 +19,9 @@ const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Sums of executions by hour, skill and model.
 ///
-/// All sums are exact. Sums that are too large are an error. The limits are 9.2 million USD for the costs of a row,
-/// `u64::MAX` for a token count, `u32::MAX` for a number of executions, and [`BYTES_MAX`] for the memory of all sums.
-/// After an error, do not use the sums, because they can include only a part of an execution.
+/// All sums are exact. Sums that are too large are an error. In a row, the limits are 9.2 million USD for a cost,
+/// `u64::MAX` for a token count, and `u32::MAX` for a number of executions. The limit for the memory of all sums is
+/// [`BYTES_MAX`]. After an error, do not use the sums, because they can include only a part of an execution.
 #[derive(Debug, Default)]
 pub(crate) struct HourlySums {
     names: Numbered,
