@@ -34,7 +34,8 @@ pub struct Cost<'t> {
     pub variant: BTreeMap<&'t str, &'t str>,
     /// The pairs of the call's variant for which the table has no prices for this model. The standard prices were used
     /// instead. The standard prices are too low for a call with priority, and too high for a batch. Pairs with the
-    /// value `default` or `standard` are left out, because they mean the standard service.
+    /// value `default` or `standard` are left out, because they mean the standard service. If the model's name ends in
+    /// a routing such as `:online`, the key `routing` has this word.
     pub variant_unpriced: BTreeMap<String, String>,
     /// The region of the call, if the table has no prices for this region. The region is stated in the model's name, or
     /// under the key `region` in the call's variant. The standard prices were used instead, and may be too low.

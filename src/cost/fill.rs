@@ -7,8 +7,8 @@ use crate::metrics::{CostProvenance, CostSource, CostTier, ExecutionMetrics, Kin
 
 impl PriceTable {
     /// If the cost of `record` is unknown, computes this cost and the unknown costs of the record's calls. Known costs
-    /// are not changed. Returns one entry for each call whose cost was computed: the version of the table whose prices
-    /// were used. Adding up the costs of the calls adds no entry.
+    /// are not changed. Returns a list with one entry for each call that was priced: the version of the table whose
+    /// prices were used. The list is empty if no call was priced.
     ///
     /// Each call is priced separately, at the prices of its own time. A call without a time is priced at the record's
     /// `cost.at`. If `cost.at` is `None` too, the call is priced at `timestamp_start`.
@@ -41,7 +41,8 @@ impl PriceTable {
     }
 
     /// Like [`fill_costs`](Self::fill_costs), but does not compute costs that are marked as unknown. A cost is marked
-    /// if `cost.source` of the record or the call is `Unknown`, or if `cost_tier` of the record is `Unknown`.
+    /// if `cost.source` of the record or the call is `Unknown`, or if `cost_tier` of the record is `Unknown`. If the
+    /// cost of the record is marked, the costs of its calls are not computed either.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, PriceTable, Usage, Uuid, metrics::CostSource};
@@ -58,8 +59,8 @@ impl PriceTable {
         if record.exact_cost().is_some() || is_unknown { Vec::new() } else { self.compute(record, Which::Missing) }
     }
 
-    /// Like [`fill_costs`](Self::fill_costs), but also replaces known costs, including those that a vendor reported.
-    /// A cost is not changed if the table has no price for it. If the cost of the record is known, but the cost of
+    /// Like [`fill_costs`](Self::fill_costs), but also replaces known costs, including those that a vendor reported. A
+    /// known cost is not changed if the table has no price for it. If the cost of the record is known, but the cost of
     /// one of its calls remains unknown, nothing in the record is changed.
     ///
     /// ```
@@ -154,6 +155,7 @@ enum Which {
     Missing,
     /// Costs that are `None`, also if `cost.source` or `cost_tier` says that they are unknown.
     Unknown,
+    /// All costs, including those that are known.
     All,
 }
 
@@ -192,7 +194,7 @@ impl ExecutionMetrics {
     }
 
     /// Sets the cost of the record to the sum of the costs of `calls`, and its provenance to the values that all calls
-    /// share. Changes nothing and returns false if this sum is unknown.
+    /// share. Changes nothing and returns false if this sum is unknown or out of range.
     fn set_sum(&mut self, calls: &mut [LlmCall]) -> bool {
         let sum = calls.iter().try_fold(Usd::ZERO, |sum, call| sum.checked_add(call.cost_usd?));
         let Some(sum) = sum else { return false };

@@ -70,7 +70,9 @@
 //!
 //! * **Tables.** Each table is searched before its fallback. So your own table takes precedence over the bundled table,
 //!   even if a call and your table spell the model differently. Two tables may have different names for the same
-//!   provider, such as `azure_openai` and `azure`.
+//!   provider, such as `azure_openai` and `azure`. There is an exception for a call without a provider, if your table
+//!   has the model only at a reseller, such as Azure. If the fallback knows this reseller, and has the model at the
+//!   provider that serves it, the fallback prices the call.
 //! * **Model with a provider.** The row that has the name as `model` or in `aliases` is used. If there is no such row,
 //!   the first row with a pattern that matches is used. Case is ignored. If the provider has neither of these rows, the
 //!   providers in `falls_back_to` are searched in the same way. If a row of one of these other providers is found, only
@@ -114,6 +116,7 @@
 //!   - cache writes, which may cost more than other input. At Anthropic, they cost 1.25 times as much, or twice as much
 //!     if the cache keeps the input for an hour;
 //!   - searches and rented deployments;
+//!   - cached audio, if the row has prices for both cache reads and audio input, and likewise cached images;
 //!   - input or output tokens, if the row bills tokens. Tokens of a part that has its own price do not count here;
 //!   - time, characters, messages and pages, if the row bills tokens and the usage has no tokens. If the usage has
 //!     tokens, these counts measure the same content as the tokens, so they are billed only if they have a price;
@@ -127,9 +130,9 @@
 //!   Groq report a batch as `service_tier` `batch`, which means the same as `processing` `batch`.
 //! * **Not reported.** If the count of a part is `None`, its tokens cost the price of the whole. The amount is too low
 //!   if these tokens were written to a cache. Searches whose count is `None` are not billed.
-//! * **Tier of the model.** A model is `Free` if and only if all its prices are zero. Any other model has the tier that
-//!   the table states. If the table does not state a tier, the price of a million output tokens decides: `Premium` from
-//!   25 USD on, and `Standard` below.
+//! * **Tier of the model.** The tier is `Free` if and only if all prices that apply to the call are zero. In all other
+//!   cases, the tier that the table states is used. If the table does not state a tier, the price of a million output
+//!   tokens decides: `Premium` from 25 USD on, and `Standard` below.
 //!
 //! The tier of a price depends on the input of one call. So price each call separately; the price of a sum of calls
 //! would be wrong.

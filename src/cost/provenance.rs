@@ -2,9 +2,9 @@
 
 use crate::metrics::{CostProvenance, CostSource, CostTier};
 
-/// Returns the provenance of the sum of two amounts. The result keeps each value that is the same in both
-/// provenances. If the sources differ and one of them is [`CostSource::Computed`], the source of the sum is
-/// `Computed`.
+/// Returns the provenance of the sum of two amounts. The result keeps each value that is the same in both provenances,
+/// except the amounts `estimated_usd` and `exact_usd`. If the sources differ and one of them is
+/// [`CostSource::Computed`], the source of the sum is `Computed`.
 pub(crate) fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
     fn same<T: Clone + PartialEq>(a: &Option<T>, b: &Option<T>) -> Option<T> {
         a.clone().filter(|_| a == b)

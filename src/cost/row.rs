@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_has_its_first_minute_and_not_its_last() {
+    fn a_window_has_the_minute_of_its_start_and_not_that_of_its_end() {
         let window = Window { minutes: Some((30, 16 * 60 + 30)), weekdays: None };
         assert!(within(&window, "2026-11-20T00:30:00") && within(&window, "2026-11-20T16:29:59.999"));
         assert!(!within(&window, "2026-11-20T00:29:59.999") && !within(&window, "2026-11-20T16:30:00"));

@@ -67,7 +67,7 @@ impl PriceTable {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) at the first fault, with its
-    /// [line](Error::line) and [byte](Error::byte). Faults are:
+    /// [line](Error::line) and [byte](Error::byte). Examples of faults are:
     ///
     /// * invalid JSON, and a key that is missing, unknown or given twice;
     /// * an empty name, a name given twice, and an unknown tier;
@@ -158,7 +158,8 @@ impl PriceTable {
     /// # Errors
     /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model, or if several
     ///   providers serve it at different prices. In the first case, the [`details`](Error::details) are the nearest
-    ///   known names. In the second case, each detail names the model and one of these providers.
+    ///   known names. In the second case, each detail names the model and one of these providers. Also if the name is
+    ///   another spelling of several models with different prices, which the details list.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at `at`, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage, such as cached input, exceed their whole,
@@ -182,7 +183,8 @@ impl PriceTable {
     ///
     /// # Errors
     /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model or its provider, or
-    ///   if the call names no provider and several providers serve the model at different prices.
+    ///   if the call names no provider and several providers serve the model at different prices. Also if the name is
+    ///   another spelling of several models with different prices.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at that time, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage, such as cached input, exceed their whole,
@@ -215,7 +217,8 @@ impl PriceTable {
     ///
     /// # Errors
     /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model or its provider, or
-    ///   if the call names no provider and several providers serve the model at different prices.
+    ///   if the call names no provider and several providers serve the model at different prices. Also if the name is
+    ///   another spelling of several models with different prices.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at that time, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage, such as cached input, exceed their whole,

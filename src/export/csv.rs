@@ -214,8 +214,8 @@ fn begins_formula(text: &str) -> bool {
     text.starts_with('\'') || after_spaces.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
-/// Returns `c`, or the character that replaces `c` if it is a control character that RFC 4180 does not allow, ends a line,
-/// or reverses the direction of writing.
+/// Returns `c`, or the character that replaces `c` if it is a control character that RFC 4180 does not allow, ends a
+/// line, or reverses the direction of writing.
 fn printable(c: char) -> char {
     match c {
         '\t' | '\r' | '\n' => c,

@@ -12,7 +12,7 @@
 //! | `status` | `Success`; `Failed` if the execution failed, panicked, or was cancelled or interrupted; `HIL-Paused` if it is paused |
 //! | `cost_data` | amounts and tokens, with the names of the record |
 //! | `llm_trace` | `trace.llm_calls`, in the order of their sequence numbers; a prompt or completion that was not stored is `null` |
-//! | `human_feedback` | `trace.human_feedback`, which only an execution that was paused can have; the member is absent if there is no feedback |
+//! | `human_feedback` | `trace.human_feedback`, the feedback of a person to a paused execution; the member is absent if there is no feedback |
 
 use std::io;
 

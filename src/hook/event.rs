@@ -153,8 +153,8 @@ impl<'a> HookEvent<'a> {
     }
 
     /// Returns the `skill_name` of the record. It is the skill that a tool loads, the type of the sub-agent that a tool
-    /// starts, or the name of the tool. For an event without a tool, it consists of the names of the agent and of the
-    /// event, such as `claude-code/Notification`.
+    /// starts, or the name of the tool. If the event neither begins nor completes the execution of a tool, `skill_name`
+    /// consists of the agent and the event, such as `claude-code/Notification`.
     pub fn skill_name(&self) -> String {
         let input = || self.fields.object("tool_input");
         let name = match self.tool().filter(|_| self.is_of_execution()) {

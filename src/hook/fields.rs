@@ -34,7 +34,7 @@ const TEXTS: [&str; 13] = [
     "tool_response",
 ];
 
-/// The fields of an event that have their own field in the record, and do not become tags.
+/// The fields of an event that [`add_to`](Fields::add_to) leaves out, because `HookEvent` stores them in the record.
 const PLACED: [&str; 4] = ["hook_event_name", "session_id", "tool_name", "tool_use_id"];
 
 /// The tags that a hook sets itself. If the event has a field with one of these names, the tag of the field gets the
@@ -85,8 +85,9 @@ impl<'a> Fields<'a> {
         self.json(key).and_then(|json| Self::read(json).ok()).unwrap_or_default()
     }
 
-    /// Adds the fields as tags. Numbers, flags and short texts are stored as they are, and other texts as hashes.
-    /// Lists and objects are left out.
+    /// Adds the fields as tags. Numbers, flags and short texts are stored as they are. Longer texts, and all texts in
+    /// [`TEXTS`], are hashed. If `keeps_content` is true, they are also stored, and so are lists and objects in
+    /// [`TEXTS`]. Other lists and objects are left out.
     pub(super) fn add_to(&self, tags: &mut Map<String, Value>, keeps_content: bool) {
         let fields = self.0.iter().filter(|(key, _)| !PLACED.contains(&key.as_str()));
         for (key, value) in fields.take(TAGS_MAX) {

@@ -5,7 +5,8 @@
 //! The formats are described at <https://code.claude.com/docs/en/hooks> and
 //! <https://developers.openai.com/codex/hooks>, and the schemas of Codex are in its repository, at
 //! `codex-rs/hooks/schema/generated`. Both agents add events and fields every few weeks. Older versions do not have
-//! them, so every field may be missing. An unknown event or field is not an error, and is recorded.
+//! them, so every field may be missing. An unknown event or field is not an error. The event is recorded, and so is the
+//! field, unless it is a list or an object.
 //!
 //! # What becomes a record
 //!
@@ -18,11 +19,12 @@
 //! |---|---|
 //! | `PreToolUse` | begins the execution |
 //! | `PostToolUse` | completes the execution, except for a `Skill`, which is only loaded, and a sub-agent in the background, which is only started |
-//! | `PostToolUseFailure`, `PermissionDenied` | fails the execution |
+//! | `PostToolUseFailure` | fails the execution, or cancels it if the tool was interrupted |
+//! | `PermissionDenied` | cancels the execution |
 //! | `SubagentStart` | notes which execution belongs to the sub-agent, if only one can |
 //! | `SubagentStop` | ends the executions in flight of the sub-agent |
-//! | `Stop`, `StopFailure` | ends the executions in flight of the session, except sub-agents in the background |
-//! | `Interrupt` (Codex) | cancels the executions in flight of the session, except sub-agents in the background |
+//! | `Stop`, `StopFailure` | ends the executions in flight of the agent that reports it, except sub-agents in the background |
+//! | `Interrupt` (Codex) | cancels the executions in flight of the agent that reports it, except sub-agents in the background |
 //! | `SessionEnd` | ends all executions in flight of the session |
 //! | other events | add tags to the execution that their `tool_use_id` names |
 //!

@@ -40,7 +40,7 @@ impl HookEvent<'_> {
         }
     }
 
-    /// Fills the record of a tool that was not allowed to run. Such a tool has neither succeeded nor failed.
+    /// Fills the record of a tool that was not allowed to run. Returns the status of the record, which is `Cancelled`.
     pub fn deny(&self, record: &mut ExecutionMetrics, reason: &str) -> Status {
         record.set_error_reason(reason);
         Status::Cancelled

@@ -113,8 +113,8 @@ impl SessionMeter {
     /// of the file. A state that this version cannot read counts as empty. Calls that were already counted can then
     /// count again.
     ///
-    /// If `session` is not `None`, lines of other sessions do not count. This matters for a session that resumes
-    /// another one, because its file begins with copies of the other session's lines.
+    /// If `session` is not `None`, lines that name another session do not count. This matters for a session that
+    /// resumes another one, because its file begins with copies of the other session's lines.
     pub fn new(format: MeterFormat, session: Option<&str>, state: &str) -> Self {
         let state = serde_json::from_str(state).unwrap_or_default();
         Self { format, session: session.map(str::to_owned), since: None, state }
@@ -188,7 +188,8 @@ fn add(uses: &mut Vec<SessionUse>, new: SessionUse) {
 }
 
 impl State {
-    /// Returns the use that a line adds. `None` if the line repeats a call without a larger usage.
+    /// Returns the use that a line adds. Returns `None` if the line adds nothing, for example because it repeats a call
+    /// without a larger usage.
     fn count(
         &mut self,
         call: TurnCall,

@@ -20,20 +20,21 @@
 //! `trace.llm_calls`, and calls of tools are in `trace.steps`. Prompts and outputs are only hashed, unless
 //! [`Import::keep_content`] is set.
 //!
-//! A turn is split at midnight UTC, and after [`CALLS_MAX`] calls. So every call counts on its own day, and every
-//! record is much shorter than a line of the ledger may be. A part that is not the last one has the tag `continues`,
-//! and its outcome is unknown.
+//! A turn is split at midnight UTC, after [`CALLS_MAX`] calls, and after 4 MiB of outputs. So every call counts on its
+//! own day, and every record is much shorter than a line of the ledger may be. A part that is not the last one has the
+//! tag `continues`, and its outcome is unknown.
 //!
-//! A turn counts as ended if the next prompt follows, if the model ended its answer, or if nothing happened for
-//! [`IDLE_MS`]. In the last case, the status is interrupted if a tool was still running. A turn that has not ended
-//! waits for the next import.
+//! A turn counts as ended if the next prompt follows, the user cancelled the turn, the model ended its answer, or
+//! nothing happened for [`IDLE_MS`]. In the last case, the status is interrupted if a tool was still running, or if its
+//! result had no answer of the model. A turn that has not ended waits for the next import.
 //!
 //! # Every call counts once
 //!
 //! The tag `call_ids` of a record lists the vendor's ids of its calls. An [`Import`] skips the calls that are already
 //! in records of the ledger ([`KnownCalls`]), no matter which file repeats them. The `execution_id` is a UUID of
-//! version 5, made from the id of the first new call of the execution. So if two processes import the same files, the
-//! ledger finds the duplicates.
+//! version 5, made from the id of the first new call of the execution. If a call of a tool began the execution, the
+//! UUID is made from the id of that call instead. So if two processes import the same files, the ledger finds the
+//! duplicates.
 //!
 //! The usage of a call grows while the call runs, so the largest usage counts. A later file may repeat
 //! a call with a larger usage. [`claude_code::Copies`] looks for such lines before the import, so that the larger usage

@@ -4,9 +4,9 @@
 //! most exact source, so the record has one call for each model. If the process died before the result, the record
 //! has one call for each message. The number of output tokens is then a lower bound.
 //!
-//! Only some lines have a time, and older versions write none. The execution begins at the first time, and lasts as long
-//! as the result says. If no line has a time, the execution ends at the time of the import, and the tag `timed_by` of its
-//! record is `import`.
+//! Only some lines have a time, and older versions write none. The execution begins at the first time, and lasts as
+//! long as the result says. If no line has a time, the execution ends at the time of the import, and the tag `timed_by`
+//! of its record is `import`.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use crate::metrics::{Meter, Timestamp, Usage, Usd};
 
 /// These records name the same source as records from transcripts, because both report the same calls.
 const SOURCE: &str = "claude-code";
-/// The tag of a record whose times are the time of the import.
+/// The tag of a record whose times are derived from the time of the import.
 pub const TIMED_BY: &str = "timed_by";
 
 #[derive(Deserialize, Default)]
@@ -86,7 +86,7 @@ pub struct Stream {
     turn: Option<Turn>,
     /// The first and the last time that a line states.
     times: Option<[Timestamp; 2]>,
-    /// True if a message was already imported from the transcript of the session.
+    /// True if a message was already imported, from this output or from the transcript of the session.
     is_known: bool,
 }
 

@@ -16,7 +16,8 @@ pub const CALLS_MAX: usize = 1_000;
 /// A session counts as ended after this time without a new line, in milliseconds: one hour.
 pub const IDLE_MS: u64 = 60 * 60 * 1_000;
 
-/// The largest number of bytes of outputs in one record. A line of the ledger may have four times as many bytes.
+/// Once the outputs in a record have this many bytes, the next call is in another record. A line of the ledger may have
+/// four times as many bytes.
 const CONTENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The namespace of the execution ids. It must never change: with other ids, the ledger would not recognise the
@@ -207,7 +208,8 @@ impl Turn {
         }
     }
 
-    /// Ends the call `id` of a tool. Does nothing if the turn has no such call.
+    /// Notes that the call `id` of a tool has a result, which the model has not answered yet. Ends the step of this
+    /// call, if the turn has it.
     pub(super) fn end_step(&mut self, id: &str, at: Timestamp, succeeded: Option<bool>) {
         self.touch(at);
         self.awaits_model = true;

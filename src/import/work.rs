@@ -32,7 +32,8 @@ pub(super) enum Worker {
 /// A call of a model.
 #[derive(Debug, Clone)]
 pub(super) struct TurnCall {
-    /// The vendor's id of the call. Every copy of the call has the same id.
+    /// The vendor's id of the call. A copy of the call has the same id, unless a sub-agent repeats it under another
+    /// request id.
     pub(super) name: String,
     pub(super) worker: Worker,
     /// The name of the model; empty if the agent did not write it.
@@ -87,7 +88,7 @@ pub(super) enum End {
     Success,
     Cancelled,
     Failed(String),
-    /// The session ended while a tool was running.
+    /// The session ended while a tool was running, or before the model answered the result of a tool.
     Interrupted,
     /// The turn continues in another record.
     Continues,

@@ -9,9 +9,11 @@ impl ExecutionMetrics {
     /// - The status `error` becomes `failed`.
     /// - An `error_reason` that is too long is shortened by [`set_error_reason`](Self::set_error_reason).
     /// - `cost_usd` is rounded by [`Usd::round_to_record`]. If rounding changes the amount, `cost.exact_usd` keeps the
-    ///   exact amount. The `cost_usd` of a call keeps all decimals.
+    ///   exact amount. If only `cost.exact_usd` is known, `cost_usd` becomes this amount, rounded. Two amounts that
+    ///   contradict each other are kept.
+    /// - In a call, `cost_usd` becomes the [exact cost](LlmCall::exact_cost), with all decimals.
     ///
-    /// Missing values stay missing. Call [`derive_missing`](Self::derive_missing) to derive them.
+    /// All other missing values stay missing. Call [`derive_missing`](Self::derive_missing) to derive some of them.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Uuid, metrics::Status};

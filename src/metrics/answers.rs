@@ -22,8 +22,8 @@ impl ExecutionMetrics {
 
     /// Returns true if the record is the statement of a [redaction](crate::Ledger::redact): its skill is
     /// `runledger.redact`, and it succeeded and used no model. Sums, baselines and comparisons leave statements out,
-    /// because a statement is not work of an agent. An execution that used a model or failed is never left out, whatever
-    /// its skill is.
+    /// because a statement is not work of an agent. An execution that used a model or failed is never left out,
+    /// whatever its skill is.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Usage, Uuid, metrics::Status};
@@ -40,8 +40,8 @@ impl ExecutionMetrics {
         self.skill_name == Self::STATEMENT_SKILL && self.execution_succeeded == Some(true) && !self.used_model()
     }
 
-    /// Returns true if the [hook](crate::hook) of a coding agent recorded the execution. Such a record has no cost. The
-    /// import of the session adds the costs, in other records of the same run.
+    /// Returns true if the [hook](crate::hook) of a coding agent recorded the execution. A hook reports no costs. The
+    /// import of the session adds the costs, in this record or in other records of the same run.
     pub fn is_of_hook(&self) -> bool {
         self.tags.get("recorded_by").and_then(Value::as_str) == Some("hook")
     }
@@ -60,8 +60,8 @@ impl ExecutionMetrics {
     /// was interrupted. An interrupted execution may have used a model before its process ended, without reporting the
     /// usage.
     ///
-    /// An interrupted call of an agent's tool has no cost, because a tool does not use a model. The record of such a
-    /// call has its `skill_name` in the tag `tool`.
+    /// An interrupted call of an agent's tool has a cost only if it used a model, because most tools use none. The
+    /// record of such a call has its `skill_name` in the tag `tool`.
     pub fn has_cost(&self) -> bool {
         let is_tool = || self.tags.get("tool").and_then(Value::as_str) == Some(&self.skill_name);
         self.used_model() || self.status == Some(Status::Interrupted) && !is_tool()
@@ -104,7 +104,7 @@ impl ExecutionMetrics {
     }
 
     /// Returns the duration in milliseconds: `wall_clock_time_ms`, or the end minus the start if `wall_clock_time_ms`
-    /// is `None`. Returns `None` if the end is unknown or before the start.
+    /// is `None`. If it is `None`, and the end is unknown or before the start, returns `None`.
     pub(crate) fn duration_ms(&self) -> Option<u64> {
         let between = || self.timestamp_end?.ms_since(self.timestamp_start);
         self.wall_clock_time_ms.or_else(between)
@@ -165,14 +165,15 @@ impl ExecutionMetrics {
         calls
     }
 
-    /// Converts `entry`, which is one of the [`calls`](Self::calls), into a [`Call`] that can be priced. Returns
-    /// `None` if the input or output tokens of the call are unknown.
+    /// Converts `entry`, which is one of the [`calls`](Self::calls), into a [`Call`] that can be priced. Returns `None`
+    /// if the input or output tokens remain unknown.
     ///
     /// Values that `entry` lacks come from the record:
     ///
     /// - If `entry` names the same model as `model.name`, a missing provider or variant comes from `model`.
     /// - A missing time comes from `cost.at`.
-    /// - If `entry` is the only call and lacks both usage and cost, the model and the usage of the execution are used.
+    /// - If `entry` is the only call, has no cost, and lacks its input or output tokens, the execution's model and
+    ///   usage are used.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Uuid, metrics::LlmCall};
@@ -246,7 +247,8 @@ impl ExecutionMetrics {
         (self.tokens_input, self.tokens_output) = (sum(|call| call.tokens_input), sum(|call| call.tokens_output));
         self.tokens_used =
             self.tokens_input.zip(self.tokens_output).and_then(|(input, output)| input.checked_add(output));
-        // If the usage of a call is unknown, the sums of the parts would be too low, so the parts are left unknown.
+        // If the usage of one of several calls is unknown, the sums of the parts would be too low, so the parts are
+        // left unknown.
         let usage = calls.iter().try_fold(Usage::default(), |sum, call| Some(sum.saturating_add(&call.call()?.usage)));
         self.model.parts = match (usage, &calls[..]) {
             (Some(usage), _) => usage.parts,
@@ -272,8 +274,8 @@ impl ExecutionMetrics {
         }
     }
 
-    /// Returns true if `entry` represents the whole execution: the record lists at most one call, and `entry` has
-    /// neither usage nor cost.
+    /// Returns true if `entry` represents the whole execution. That is so if the record lists at most one call, and
+    /// `entry` has no cost and lacks its input or output tokens.
     pub(crate) fn is_whole(&self, entry: &LlmCall) -> bool {
         self.trace.llm_calls.len() <= 1 && entry.call().is_none() && entry.exact_cost().is_none()
     }

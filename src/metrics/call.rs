@@ -65,7 +65,8 @@ impl Call {
     /// budget.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Invalid`], with one entry in [`details`](Error::details) for each fault.
+    /// Fails with [`ErrorKind::Invalid`], with one entry in [`details`](Error::details) for each fault. The reported
+    /// cost is checked only if the usage has no fault.
     pub fn validate(&self) -> Result<()> {
         const MOST: Usd = Usd::from_pico(u64::MAX as i128);
         self.usage.validate()?;

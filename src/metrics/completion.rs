@@ -20,13 +20,14 @@ impl ExecutionMetrics {
         }
     }
 
-    /// Returns true if this record has every known value of `earlier`, and at least one more. A value is unknown if it
-    /// is missing, `null`, an empty text, an empty list or an empty object. If this record replaces the start of
-    /// `earlier`, the comparison uses the new start, and the durations that follow from it.
+    /// Returns true if this record has every known value of `earlier`, and is not equal to `earlier`. `redactions` need
+    /// not agree. A value is unknown if it is missing, `null`, an empty text, an empty list or an empty object. If this
+    /// record replaces the start of `earlier`, the comparison uses the new start, and the durations that follow from
+    /// it.
     pub(crate) fn completes(&self, earlier: &Self) -> bool {
         let mut earlier = earlier.clone();
         earlier.begin_with(self);
-        // The values that are added can have secrets too.
+        // The added values can have secrets too, so this record may have a larger number of redactions.
         earlier.redactions = None;
         let [earlier, later] = [&earlier, self].map(|record| serde_json::to_value(record).unwrap_or_default());
         earlier != later && has_all(&later, &earlier)
@@ -68,9 +69,8 @@ impl ExecutionMetrics {
         record
     }
 
-    /// Copies the start of `other` if this record does not know its start. Also copies the start of `other` if `other`
-    /// began on another day, and only `other` has calls of models. Changes nothing if this record ended before `other`
-    /// began.
+    /// Copies the start of `other` if only `other` knows its start. Also copies it if `other` has calls of models and
+    /// began on another day, and this record has no usage. Changes nothing if this record ended before `other` began.
     fn begin_with(&mut self, other: &Self) {
         let is_unknown = self.tags.contains_key(Self::START_UNKNOWN) && !other.tags.contains_key(Self::START_UNKNOWN);
         let has_calls = !knows_usage(self) && !other.trace.llm_calls.is_empty();
@@ -169,7 +169,7 @@ fn day(record: &ExecutionMetrics) -> i64 {
     record.timestamp_start.unix_ms().div_euclid(24 * 60 * 60 * 1_000)
 }
 
-/// Returns true if the record has the usage of a model, or a cost.
+/// Returns true if the record has tokens, a cost, the name of a model, or calls of models.
 fn knows_usage(record: &ExecutionMetrics) -> bool {
     let tokens = [record.tokens_used, record.tokens_input, record.tokens_output];
     let has_tokens = tokens.iter().any(Option::is_some);

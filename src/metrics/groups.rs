@@ -442,7 +442,7 @@ pub struct LlmCall {
     /// How the vendor served the call. Only what changes the price is listed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, String>,
-    /// The cost in US dollars; `None` if the price is unknown.
+    /// The cost in US dollars; `None` if the cost is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Usd>,
     /// The provenance of the cost. If the execution has only one call, this field is empty, and the record's own

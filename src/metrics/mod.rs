@@ -5,12 +5,12 @@
 //!   in its unit (`_ms`, `_s`).
 //! - **Tokens** are counted in the same way for every vendor, as [`Usage`] describes. Input includes cached tokens, and
 //!   output includes reasoning.
-//! - **Enums** have the variant `Other`, which keeps a value that this version does not define. So a record from a
-//!   newer version of this crate can be written back unchanged.
+//! - **Enums** have the variant `Other`, which keeps a value that this version does not define. So a value from a newer
+//!   version of this crate can be written back unchanged.
 //! - In **JSON**, a record is one line. [`to_json`](ExecutionMetrics::to_json) writes the line, and
 //!   [`from_json`](ExecutionMetrics::from_json) reads it.
-//! - **Validity** is checked only on request. [`validate`](ExecutionMetrics::validate) reports every fault at once.
-//!   An invalid record can still be read and written.
+//! - **Validity** is not checked when JSON is read or written. [`validate`](ExecutionMetrics::validate) reports every
+//!   fault at once. A ledger refuses an invalid record.
 
 mod adapt;
 mod answers;

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind};
 ///
 /// Vendors quote prices per million tokens with at most six decimals. So any whole number of tokens costs a whole
 /// number of pico-dollars. A sum is therefore exact, and does not depend on the order of the amounts. In JSON, an
-/// amount is a number with as many decimals as it needs. Only `cost_usd` is limited to eight decimals
+/// amount is a number with as many decimals as it needs. Only the `cost_usd` of a record is limited to eight decimals
 /// ([`round_to_record`](Usd::round_to_record)).
 ///
 /// Amounts can be added, subtracted and summed up. If the result is out of range, `+`, `-` and `sum` panic, as they
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn json_numbers_with_an_exponent_are_read() {
+    fn json_numbers_in_any_form_are_read() {
         for (text, pico) in [
             ("1e-05", 10_000_000),
             ("1.5E+3", 1_500_000_000_000_000),

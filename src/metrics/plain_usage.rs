@@ -1,5 +1,5 @@
-//! Reads the most frequent form of the usage that Anthropic reports, in one pass and without allocations. A usage in
-//! this form is called plain.
+//! Reads the most frequent form of the usage that Anthropic reports, without building a JSON value. A usage in this
+//! form is called plain.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

@@ -10,9 +10,10 @@ use super::{Timestamp, Usage, Usd};
 
 /// The record of one execution of one skill (a named unit of work): what ran, how it ended, and what it used.
 ///
-/// In JSON, a record always has the first 29 fields, in this order, with `null` for unknown values. Each later field
-/// is written only if it differs from its default. [`ExecutionMetrics::new`] creates a record, and you then set its
-/// fields. A ledger never changes a record that was appended.
+/// In JSON, a record always has the first 29 fields, in this order, with `null` for unknown values. Each later field is
+/// written only if it differs from its default. [`ExecutionMetrics::new`] creates a record, and you then set its
+/// fields. A ledger changes a record that was appended only to take a text out of it
+/// ([`Ledger::redact`](crate::Ledger::redact)).
 ///
 /// ```
 /// use runledger::{ExecutionMetrics, Timestamp, Uuid};
@@ -71,11 +72,12 @@ pub struct ExecutionMetrics {
     pub error_reason: Option<String>,
 
     // Performance.
-    /// The sum of the steps' durations, in milliseconds by the monotonic clock.
+    /// The sum of the steps' durations, in milliseconds by the monotonic clock. If there are no steps, or if an import
+    /// made the record, this is the time from the start to the end.
     #[serde(default)]
     pub total_latency_ms: Option<u64>,
     /// The time from the start to the end, in milliseconds by the monotonic clock. If different processes started and
-    /// completed the execution, the wall clock was used instead.
+    /// completed the execution, or if an import made the record, the wall clock was used instead.
     #[serde(default)]
     pub wall_clock_time_ms: Option<u64>,
 
@@ -269,8 +271,8 @@ impl ExecutionMetrics {
         self.total_latency_ms = self.total_latency_ms.or_else(latency);
     }
 
-    /// Sets the fields `model`, `tokens_input`, `tokens_output` and `tokens_used`. `tokens_used` becomes `None` if the
-    /// sum of input and output exceeds the range of `u64`.
+    /// Sets `model.name`, the parts of the usage in `model`, `tokens_input`, `tokens_output` and `tokens_used`.
+    /// `tokens_used` becomes `None` if the sum of input and output exceeds the range of `u64`.
     pub fn set_usage(&mut self, model: impl Into<String>, usage: &Usage) {
         self.tokens_input = Some(usage.input);
         self.tokens_output = Some(usage.output);

@@ -96,8 +96,8 @@ macro_rules! each_text_of_cost {
 
 impl ExecutionMetrics {
     /// Replaces the secrets in all texts of the record, and adds their number to [`redactions`](Self::redactions).
-    /// Returns the number. UUIDs, hashes, times, numbers and words of fixed lists do not change. A ledger does this
-    /// before it writes a record.
+    /// Returns the number. UUIDs, trace ids, hashes, times, numbers and words of fixed lists do not change. A ledger
+    /// does this before it writes a record.
     ///
     /// ```
     /// use runledger::redaction::Redactor;
@@ -139,8 +139,8 @@ impl ExecutionMetrics {
     }
 
     /// Sets `error_reason`, shortened to [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters. A
-    /// shortened text ends in `…`. It does not have the beginning of a secret whose end was cut off, because the built-in
-    /// rules of a [`Redactor`](crate::redaction::Redactor) could not recognise the secret then.
+    /// shortened text ends in `…`. It does not have the beginning of a secret whose end was cut off, because the
+    /// built-in rules of a [`Redactor`](crate::redaction::Redactor) could not recognise the secret then.
     pub fn set_error_reason(&mut self, reason: impl Into<String>) {
         self.error_reason = Some(cut_between_secrets(reason.into(), Self::ERROR_REASON_CHARS_MAX));
     }
@@ -168,7 +168,7 @@ impl Searched<'_> {
         self.has_secret = self.has_secret || self.redactor.redact(text).count > 0;
     }
 
-    /// Searches the value of `name`, which may say that the value is a secret.
+    /// Searches `text`, which is the value of the key `name`. The key can show that the value is a secret.
     fn value(&mut self, name: &str, text: &str) {
         self.has_secret = self.has_secret || self.redactor.redact_value(name, text).count > 0;
     }
@@ -195,7 +195,7 @@ impl Searched<'_> {
         }
     }
 
-    /// Searches all texts in a value. The depth of tags is limited, so the recursion is too.
+    /// Searches all texts in a value. The tags of a valid record have a limited depth, so the recursion is limited too.
     fn json(&mut self, name: &str, value: &Value) {
         match value {
             Value::String(text) => self.value(name, text),
@@ -206,8 +206,8 @@ impl Searched<'_> {
     }
 }
 
-/// Returns the text with at most `chars_max` characters. A shortened text ends in `…`. It ends before the first secret that
-/// the built-in rules recognise in the whole text, but not in the shortened one.
+/// Returns the text with at most `chars_max` characters. A shortened text ends in `…`. If the built-in rules recognise
+/// a secret in the whole text but not in the shortened text, the result ends before this secret.
 fn cut_between_secrets(text: String, chars_max: usize) -> String {
     if text.char_indices().nth(chars_max).is_none() {
         return text;
@@ -237,7 +237,7 @@ impl Replaced<'_> {
         }
     }
 
-    /// Redacts the value of `name`, which may say that the value is a secret.
+    /// Redacts `text`, which is the value of the key `name`. The key can show that the value is a secret.
     fn value(&mut self, name: &str, text: &mut String) {
         let redacted = self.redactor.redact_value(name, text);
         if redacted.count > 0 {
@@ -273,7 +273,7 @@ impl Replaced<'_> {
         }
     }
 
-    /// Redacts all texts in a value. The depth of tags is limited, so the recursion is too.
+    /// Redacts all texts in a value. The tags of a valid record have a limited depth, so the recursion is limited too.
     fn json(&mut self, name: &str, value: &mut Value) {
         match value {
             Value::String(text) => self.value(name, text),
@@ -292,9 +292,9 @@ mod tests {
 
     const SECRET: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
 
-    /// Wherever the text is cut, no part of the secret is left after the redaction.
+    /// Wherever the text is cut, six characters from inside the secret are not left after the redaction.
     #[test]
-    fn a_reason_that_is_shortened_has_no_part_of_a_secret() {
+    fn a_reason_that_is_shortened_does_not_reveal_a_secret() {
         let max = ExecutionMetrics::ERROR_REASON_CHARS_MAX;
         let mut kept = 0;
         for secret in

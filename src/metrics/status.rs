@@ -1,5 +1,5 @@
-//! The enums of a record. Each enum also keeps values that this version does not define. So a record of a newer
-//! version can be written back unchanged.
+//! The enums of a record. Each enum also keeps values that this version does not define. So a value of a newer version
+//! can be written back unchanged.
 
 /// Defines an enum whose values are strings, with `Other` for unknown strings. Two values are equal if their strings
 /// are equal. So `Other("success")` equals `Success`.
@@ -81,7 +81,7 @@ open_enum! {
         /// The execution was cancelled, or its guard (an [`Execution`](crate::Execution)) was dropped without a
         /// result.
         Cancelled = "cancelled",
-        /// The process of the execution died.
+        /// The execution ended without a result, for example because its process died.
         Interrupted = "interrupted",
         /// The execution panicked.
         Panicked = "panicked",
@@ -91,8 +91,8 @@ open_enum! {
 }
 
 impl Status {
-    /// Returns true for a success and false for a failure. Returns `None` for an interrupted or paused execution, and
-    /// for a status that this version does not define.
+    /// Returns true for a success, and false for an execution that failed, was cancelled or panicked. Returns `None`
+    /// for an interrupted or paused execution, and for a status that this version does not define.
     pub fn succeeded(&self) -> Option<bool> {
         // The text is compared, because `Other("success")` equals `Success`.
         match Self::from(self.as_str()) {

@@ -2,7 +2,7 @@
 
 use std::str::Utf8Error;
 
-/// Returns the text with at most `chars_max` characters. A shortened text ends in `…`.
+/// Returns the text with at most `chars_max` characters, where `chars_max` is at least 1. A shortened text ends in `…`.
 pub(crate) fn cut(mut text: String, chars_max: usize) -> String {
     if let Some((end, _)) = text.char_indices().nth(chars_max)
         && let Some((last, _)) = text[..end].char_indices().next_back()

@@ -137,7 +137,8 @@ impl Timestamp {
         const ZERO: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
         // XOR with `ZERO` turns a digit into its value, and any other expected character into 0. So each resulting byte
         // has a limit: 9 where a digit is expected, and 0 elsewhere. Adding 127 minus the limit sets the highest bit of
-        // each byte that exceeds its limit. Eight bytes are checked at once.
+        // each byte that exceeds its limit, if the byte is below 128. Higher bytes have this bit already. Eight bytes
+        // are checked at once.
         let mut pairs = [0; 24];
         let mut wrong = 0;
         for ((eight, zero), place) in text.as_chunks().0.iter().zip(ZERO.as_chunks().0).zip(pairs.as_chunks_mut().0) {
@@ -179,9 +180,9 @@ impl Timestamp {
         Some(Self { unix_us: time.unix_us + us })
     }
 
-    /// Like [`from_written`](Self::from_written), but faster if `text` is in the same minute as `read`, a text that
-    /// was read before. `time` is the moment that `read` states. This helps because an execution often ends in the
-    /// minute in which it started.
+    /// Like [`from_written`](Self::from_written), but faster if `text` is in the same minute as `read`, which is the
+    /// beginning of a text that was read before. `time` is the moment that this text states. This helps because an
+    /// execution often ends in the minute in which it started.
     pub(super) fn from_written_beside(text: &[u8; 24], (read, time): (&[u8; 24], Self)) -> Option<Self> {
         let (minute, rest) = text.split_at(17);
         let [a @ b'0'..=b'5', b, b'.', c, d, e, b'Z'] = *rest else { return Self::from_written(text) };
@@ -245,7 +246,8 @@ impl FromStr for Timestamp {
     }
 }
 
-/// Adds the colon to an offset without a colon, such as `+0530`. ISO 8601 allows this form, and many programs write it.
+/// Adds the colon to an offset without a colon, such as `+0530`. RFC 3339 requires the colon, but many programs omit
+/// it.
 fn with_colon(text: &str) -> Cow<'_, str> {
     match text.as_bytes() {
         [.., b'+' | b'-', a, b, c, d] if [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()) => {

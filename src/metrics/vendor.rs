@@ -39,7 +39,7 @@ impl Usage {
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object, or if it has the usage of OpenAI or Gemini. The
     ///   error also occurs if a count is not a whole number, or if `input_tokens` or `output_tokens` is missing.
     /// * [`ErrorKind::Invalid`] if parts of the usage exceed their whole ([`validate`](Self::validate)). For example,
-    ///   the cached input exceeds the input.
+    ///   the thinking exceeds the output.
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_anthropic(json: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self> {
         let json = json.as_ref();
@@ -63,7 +63,7 @@ impl Usage {
     /// * [`ErrorKind::Malformed`] if the usage is not a JSON object, or if it is the usage of OpenAI or Gemini. The
     ///   error also occurs if a count is not a whole number, or if `input_tokens` or `output_tokens` is missing.
     /// * [`ErrorKind::Invalid`] if parts of the usage exceed their whole ([`validate`](Self::validate)). For example,
-    ///   the cached input exceeds the input.
+    ///   the thinking exceeds the output.
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_anthropic_value(response: &Value) -> Result<Self> {
         let report = Report::of(ANTHROPIC, response)?;
@@ -83,14 +83,15 @@ impl Usage {
     }
 
     /// Reads the usage in a response from OpenAI. `json` is the whole response or only its `usage`, as JSON text or
-    /// bytes. The usage has one of these forms, each with its own key:
+    /// bytes. The usage has one of these forms, which differ in their keys:
     ///
     /// * `prompt_tokens` of [Chat Completions](https://platform.openai.com/docs/api-reference/chat/object) and
     ///   embeddings;
     /// * `input_tokens` of [Responses](https://platform.openai.com/docs/api-reference/responses/object), images and
     ///   realtime sessions;
-    /// * `seconds` of [transcriptions](https://platform.openai.com/docs/api-reference/audio/json-object) that are
-    ///   billed by the second.
+    /// * `seconds`, with the `type` `duration`, of
+    ///   [transcriptions](https://platform.openai.com/docs/api-reference/audio/json-object) that are billed by the
+    ///   second.
     ///
     /// OpenAI counts parts in the same way as this crate. The input includes cached tokens, audio and images. The
     /// output includes reasoning, audio and images. Searches are not counted, because the response lists them outside
@@ -315,7 +316,7 @@ const GEMINI: Vendor = Vendor {
 struct Vendor {
     operation: &'static str,
     name: &'static str,
-    /// The keys that occur in a usage of this vendor, but not in a usage of the other two vendors.
+    /// Keys that occur only in a usage of this vendor, not in a usage of the other two vendors.
     keys: &'static [&'static str],
 }
 

@@ -28,9 +28,9 @@ impl ExecutionMetrics {
         }
     }
 
-    /// Replaces each word that is not in the list of its field by the default of the field. Removes the
-    /// `error_reason` of an execution that succeeded. These fields do not depend on the other fields, so the rest of
-    /// the record can still be stored.
+    /// Replaces each word that is not in the list of its field by the default of the field. If this removes `status`,
+    /// the outcome becomes unknown too. Removes the `error_reason` of an execution that succeeded. The rest of the
+    /// record does not depend on these fields, so it can still be stored.
     pub(crate) fn leave_out_words(&mut self) {
         if self.status.as_ref().is_some_and(|status| !Status::KNOWN.contains(&status.as_str())) {
             (self.status, self.execution_succeeded, self.execution_failed) = (None, None, None);

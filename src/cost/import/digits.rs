@@ -27,7 +27,8 @@ pub(super) fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, boo
 /// Returns `factor` times the price in `digits`, rounded half to even to a multiple of `step` pico-dollars. The flag
 /// is true if rounding changed the price.
 fn to_step(digits: &str, factor: u64, step: u64) -> Option<(Usd, bool)> {
-    // The computation uses millionths of a pico-dollar, so that only its result is rounded.
+    // The computation uses millionths of a pico-dollar, so that only its result is rounded if `digits` has at most 18
+    // decimals.
     const FINE: u64 = 1_000_000;
     let zeros = (1..).take_while(|&zeros| factor.is_multiple_of(10u64.pow(zeros))).last().unwrap_or(0);
     let rest = factor / 10u64.pow(zeros);

@@ -32,8 +32,8 @@ pub struct Imported {
     /// imported file may have 1.0399999999999998 instead of 1.04. The price of a million tokens can have 6 decimals,
     /// the price of a thousand requests 9, and the price of an hour 12. All other prices are exact.
     pub rounded: u64,
-    /// The models and prices that were left out. Each text names a model or a price, with the reason, such as
-    /// `azure/phi-4: it has no price`.
+    /// What was left out: models, prices, and rules for names. Each text names the model or the provider and states the
+    /// reason, such as `azure/phi-4: it has no price`.
     pub left_out: Vec<String>,
 }
 

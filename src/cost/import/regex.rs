@@ -121,8 +121,8 @@ impl Parser<'_> {
     }
 
     /// Returns the patterns for an element with its repetition. `once` has the patterns for the element alone. If a
-    /// repetition such as `?` or `{4}` follows, reads it; otherwise returns `once`. `None` if the repetition is not
-    /// supported.
+    /// repetition such as `?` or `{4}` follows, reads it; otherwise returns `once`. Returns `None` if the repetition is
+    /// not supported.
     fn repeated(&mut self, once: Vec<String>) -> Option<Vec<String>> {
         let any = |once: &[String]| once.len() == 1 && once[0] == "?";
         if let Some(rest) = self.rest.strip_prefix('?') {

@@ -15,8 +15,8 @@ use crate::cost::row::Row;
 /// The name of the rule that is used if several providers have the model at the same price.
 const SAME_PRICE: &str = "same price at every provider";
 
-/// The files of a price table, one layer each. A row has the prices of one model of one provider. The first file that
-/// has a row for a call prices the call.
+/// The files of a price table, one layer each. A row has the prices of one model of one provider. Usually, the first
+/// file that has a row for a call prices the call.
 #[derive(Clone)]
 pub(in crate::cost) struct Layers {
     layers: Vec<Arc<Layer>>,

@@ -19,8 +19,9 @@ pub struct Group {
     /// The sum of all executions in the group.
     pub sum: Sum,
     /// The sums by model. An execution is counted under each model that it used. The key is `None` if the model is
-    /// unknown. It is also `None` if the calls of several models do not add up to the totals of the execution. If an
-    /// execution reports cached tokens and its calls do not, only `sum` includes the cached tokens.
+    /// unknown. It is also `None` if the calls of several models do not add up to the totals of the execution. An
+    /// execution with several models can report its cached tokens only for all models together. The sums by model then
+    /// do not include these tokens.
     pub models: BTreeMap<Option<String>, Sum>,
     /// The sums by skill, for the skills of [`Report::with_skills`]. The JSON of the report does not contain these
     /// sums.
@@ -203,7 +204,8 @@ impl<Z: TimeZone> Report<Z> {
         Self { week_start: self.week_start, skills: self.skills.clone(), ..empty }
     }
 
-    /// Adds one execution. Does not count [statements](ExecutionMetrics::is_statement) of redactions.
+    /// Adds one execution. An execution that used no model is not counted if it has the skill of the
+    /// [statements](ExecutionMetrics::is_statement) of redactions.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of
@@ -269,8 +271,8 @@ impl<Z: TimeZone> Report<Z> {
     /// hour is [in one group](Self::is_in_one_group).
     ///
     /// # Errors
-    /// * [`ErrorKind::Invalid`] if the report [needs the records](Self::has_rows), or if the hour is not in the years 0
-    ///   to 9999.
+    /// * [`ErrorKind::Invalid`] if the report [needs the records](Self::has_rows), or if it is by time and the hour is
+    ///   not in the years 0 to 9999. A row without a model is always accepted.
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of [`Usd`](crate::Usd). Do not use the report after an
     ///   error.
     pub(crate) fn add_row(&mut self, row: &Row<'_>) -> Result<()> {

@@ -56,7 +56,7 @@ pub(super) struct Parts<'r> {
 }
 
 impl<'r> Parts<'r> {
-    /// Returns the parts of an execution. `None` if the execution [has no cost](ExecutionMetrics::has_cost).
+    /// Returns the parts of an execution. Returns `None` if the execution [has no cost](ExecutionMetrics::has_cost).
     pub(super) fn of(record: &'r ExecutionMetrics) -> Option<Self> {
         let by_model = by_model(&record.trace.llm_calls, record.lower_bound_calls());
         if by_model.is_empty() && !record.has_cost() {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_execution_without_a_model_has_no_part() {
+    fn an_execution_that_used_no_model_has_no_part() {
         assert!(shown(&record()).is_empty());
         let mut free = record();
         free.cost_usd = Some(Usd::ZERO);

@@ -1,5 +1,5 @@
-//! Finds the calls for which a later place reports a larger usage than the first place. A place is a file, or a turn of
-//! a file. This search runs before the import.
+//! Finds the line with the largest usage of each call whose lines report different usages. The lines can be in several
+//! places. A place is a file, or a turn of a file. This search runs before the import.
 //!
 //! A resumed or forked session repeats the lines of the original session. The original session may have ended in the
 //! middle of a message. Its file then has only a part of the usage of a call, and the copy can have the whole usage.
@@ -91,8 +91,8 @@ impl Copies {
         }
     }
 
-    /// Returns the file and the first byte of each line that has a larger usage than the lines of the same call in
-    /// another place. Pass these lines to [`foresee`].
+    /// Returns the file and the first byte of one line of each call whose lines report different usages. This line has
+    /// the largest usage of the call. Pass these lines to [`foresee`].
     pub fn larger(mut self) -> Vec<(u32, u64)> {
         self.0.sort_unstable_by_key(|copy| (copy.call, copy.file));
         let mut larger = Vec::new();

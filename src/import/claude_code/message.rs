@@ -42,7 +42,7 @@ pub(in crate::import) struct AssistantBlock<'a> {
 }
 
 impl AssistantBlock<'_> {
-    /// Returns the value of a key of the tool's input, if it is a text.
+    /// Returns the value of a key of the tool's input. Returns `None` if the value is not a text, or is blank.
     pub(in crate::import) fn input_text(&self, key: &str) -> Option<String> {
         let input: BTreeMap<String, Value> = serde_json::from_str(self.input?.get()).ok()?;
         input.get(key)?.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)
@@ -68,7 +68,8 @@ impl<'a> Message<'a> {
         self.content.and_then(|content| serde_json::from_str(content.get()).ok()).unwrap_or_default()
     }
 
-    /// Returns true if the message reports a usage. Claude Code inserts messages without one, for example to stop a task.
+    /// Returns true if the message reports a usage. Claude Code inserts messages without one, for example to stop a
+    /// task.
     pub(in crate::import) fn has_usage(&self) -> bool {
         let counts = self.usage.and_then(|usage| serde_json::from_str::<Counts<'_>>(usage.get()).ok());
         counts.is_some_and(|counts| counts.input_tokens.is_some() || counts.output_tokens.is_some())

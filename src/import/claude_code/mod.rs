@@ -5,8 +5,8 @@
 //!   whole message so far. The line with the largest usage counts, even if that line is in another file: see
 //!   [`Copies`].
 //! - A message is identified by its id and the id of its request. If the request has no id, the id of the session is
-//!   used instead. If the message's id does not begin with `msg_`, a gateway made the id and may use it again in
-//!   other sessions. The time is then part of the identity too.
+//!   used instead. If, in addition, the message's id does not begin with `msg_`, a gateway made the id and may use it
+//!   again. The time is then part of the identity too.
 //! - A sub-agent can repeat the messages of its session under other request ids. Such copies do not count.
 //! - Each entry of `iterations` with the type `advisor_message` is a call of its own. The usage of the message does
 //!   not include the usage of these calls.

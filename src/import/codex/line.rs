@@ -112,7 +112,8 @@ impl Tokens {
         self.total_tokens.unwrap_or_else(sum)
     }
 
-    /// Returns the usage, or `None` if the number of input or output tokens is unknown.
+    /// Returns the usage. Returns `None` if the number of input or output tokens is unknown, or if a part exceeds its
+    /// whole.
     pub(super) fn usage(self) -> Option<Usage> {
         let input = self.input_tokens?;
         let output = self.output_tokens.or_else(|| self.total_tokens?.checked_sub(input))?;

@@ -8,8 +8,8 @@
 //!   do not count. If the parent was read before, the events that equal the parent's first events are the copies.
 //!   Otherwise the events of the first burst are the copies. A burst is a series of lines, each within a second of
 //!   the previous line. In a sub-agent, all events before `task_started` are copies.
-//! - Some versions of Codex wrote no `token_count`. A turn without a `token_count` has no record. The import counts
-//!   such turns.
+//! - Some versions of Codex wrote no `token_count`. A turn without a usage has no record. The import counts such turns
+//!   in which the model answered.
 //! - `rate_limits` reports how much of each window of a subscription is used. These reports do not become records.
 //! - In a compaction, a call of a model shortens the history of the session. The usage of this call is in a line
 //!   `token_usage_record`, which counts once.

@@ -16,8 +16,8 @@ use crate::import::work::{Origin, TurnCall, TurnStep, Worker};
 use crate::metrics::Timestamp;
 
 const SOURCE: &str = "codex";
-/// The largest time between two lines of a burst, in milliseconds. Codex writes the copied lines of a fork in one
-/// burst.
+/// Each line of a burst is less than this time after the previous line, in milliseconds. Codex writes the copied lines
+/// of a fork in one burst.
 const BURST_MS: u64 = 1_000;
 /// The length of a UUID with hyphens.
 const UUID_CHARS: usize = 36;
@@ -175,7 +175,8 @@ impl Rollout {
         }
     }
 
-    /// Returns true if the line belongs to the history that a fork repeats.
+    /// Returns true if a line at this time belongs to the first burst of a fork. These lines repeat the history of the
+    /// parent.
     fn is_in_burst(&mut self, at: Timestamp) -> bool {
         let Some(last) = self.burst else { return false };
         let is_near = at.ms_since(last).unwrap_or(0) < BURST_MS;

@@ -6,8 +6,8 @@ const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// Returns true if both arrays are equal.
 ///
-/// The arrays are compared 16 bytes at a time, because the compiler would call a function for longer arrays. The last
-/// 16 bytes are compared first. Some of these bytes may be compared again.
+/// Arrays of at least 16 bytes are compared 16 bytes at a time, because the compiler would call a function for longer
+/// arrays. The last 16 bytes are compared first. Some of these bytes may be compared again.
 #[inline(always)]
 pub(super) fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     let (Some(last_a), Some(last_b)) = (a.last_chunk(), b.last_chunk()) else { return a == b };
@@ -16,10 +16,11 @@ pub(super) fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     pieces.fold(differ(last_a, last_b), |all, (a, b)| all | differ(a, b)) == 0
 }
 
-/// Returns the value of the leading digits, and the number of leading digits.
+/// Returns the value of the leading decimal digits of `eight`, and their number.
 #[inline(always)]
 pub(super) fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
-    // XOR turns each digit into its value. Adding 127 - 9 sets the highest bit of each byte that is more than 9.
+    // XOR turns each digit into its value. Adding 127 - 9 sets the highest bit of each byte from 10 to 127. Higher
+    // bytes have this bit already. Only a byte that is not a digit can carry, and only the first such byte is used.
     let values = u64::from_le_bytes(eight) ^ u64::from_ne_bytes([b'0'; 8]);
     let others = (values.wrapping_add(u64::from_ne_bytes([127 - 9; 8])) | values) & HIGHS;
     let count = others.trailing_zeros() / 8;
@@ -35,8 +36,8 @@ pub(super) fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
     ((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff, count)
 }
 
-/// Returns 10^`exponent`, which it looks up in a table. A loop would be slower, because the exponent differs from
-/// line to line. The processor would then mispredict the end of the loop.
+/// Returns 10^`exponent`, for an exponent of at most 15, from a table. A loop would be slower, because the exponent
+/// differs from line to line. The processor would then mispredict the end of the loop.
 #[inline(always)]
 pub(super) fn power_of_ten(exponent: u32) -> u64 {
     const POWERS: [u64; 16] = {

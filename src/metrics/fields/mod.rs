@@ -1,5 +1,5 @@
-//! Reads only the fields of a record that analytics need, without building the whole record. Strings are borrowed from
-//! the line.
+//! Reads only the fields of a record that analytics need, without building the whole record. Strings without escapes
+//! are borrowed from the line.
 
 mod bytes;
 #[cfg(test)]
@@ -19,8 +19,8 @@ use crate::error::Result;
 use texts::{default_environment, name_of_model, optional_text};
 use walk::Walk;
 
-/// The fields of a record from which baselines, costs and rates are computed. Strings are borrowed from the line of the
-/// record.
+/// The fields of a record from which baselines, costs and rates are computed. Strings without escapes are borrowed from
+/// the line of the record.
 ///
 /// The documentation of each field names the field of [`ExecutionMetrics`] with the same meaning.
 ///
@@ -142,7 +142,8 @@ impl<'l> Fields<'l> {
         }
     }
 
-    /// Like [`ExecutionMetrics::is_statement`].
+    /// Like [`ExecutionMetrics::is_statement`], but finds the use of a model only in `model_name`, `tokens_used` and
+    /// `cost_usd`.
     pub fn is_statement(&self) -> bool {
         let used_model = self.model_name.is_some() || self.tokens_used.is_some() || self.cost_usd.is_some();
         self.skill_name == ExecutionMetrics::STATEMENT_SKILL && self.execution_succeeded == Some(true) && !used_model

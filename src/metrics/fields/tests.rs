@@ -234,7 +234,7 @@ fn member(line: &[u8], random: &mut Random) -> Option<(usize, usize)> {
 }
 
 /// Returns the position at which the value or member at `start` ends. This position is the next comma or closing
-/// bracket outside of strings and of brackets that open after `start`.
+/// bracket outside of strings and of brackets that open at or after `start`.
 fn end_of_value(line: &[u8], start: usize) -> usize {
     let (mut depth, mut text, mut at) = (0, false, start);
     while let Some(&byte) = line.get(at) {
@@ -321,8 +321,8 @@ fn the_walk_reads_a_line_like_serde_json_or_not_at_all() {
     }
 }
 
-/// Replaces each byte of two lines with each byte that has a meaning in JSON. Also truncates the lines at each
-/// position.
+/// Replaces each byte of two lines by bytes that have a meaning in JSON, and by bytes that JSON forbids. Also truncates
+/// the lines at each position.
 #[test]
 fn a_line_with_a_changed_byte_is_not_misread() {
     for line in [&lines()[1], &lines()[4]] {

@@ -4,9 +4,9 @@
 //! record come in their order, and all other keys follow in any order. If the line deviates from this form, the walk
 //! ends with `None`, and `serde_json` then parses the line from its beginning. Examples of deviations are:
 //!
-//! - a key that is out of order or occurs twice;
+//! - one of the first 29 keys that is missing or out of order, or a second key of a returned field;
 //! - an escape in a text that is returned;
-//! - an unusual number;
+//! - a returned number in an unusual form, such as `1e3`;
 //! - white space.
 //!
 //! So the walk needs no rules for unusual lines, and no error messages. But the walk must never accept a line that
@@ -345,7 +345,7 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// Reads any value of JSON.
+    /// Skips a JSON value that is nested at most [`DEPTH_MAX`] levels deep.
     #[inline(always)]
     fn value(&mut self, depth: u32) -> Option<()> {
         match self.rest.first()? {

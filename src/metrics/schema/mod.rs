@@ -1,8 +1,8 @@
 //! The JSON Schemas (draft 2020-12) of records, and of the lines that the commands `pipe` and `price` read.
 //!
-//! The schemas are made from two sources: the table of keys that is also used to find unknown keys, and the lists of
-//! words that [`validate`](super::ExecutionMetrics::validate) also uses. So the schemas agree with what the commands
-//! accept.
+//! The keys of a record come from the table that is also used to find unknown keys. The words come from the lists that
+//! [`validate`](super::ExecutionMetrics::validate) also uses. So the keys and words of the schemas agree with what the
+//! commands accept. The rest of each schema is a template.
 
 mod templates;
 mod writer;
@@ -84,9 +84,9 @@ mod tests {
         }
     }
 
-    /// Checks that a sentence describes every key.
+    /// Checks that each description is a sentence.
     #[test]
-    fn every_value_is_described() {
+    fn every_description_is_a_sentence() {
         for schema in [super::record(), super::pipe(&[("scene", "production.scene_id")]), super::price()] {
             let mut count = 0;
             for line in schema.lines().filter(|line| line.contains("\"description\": \"")) {

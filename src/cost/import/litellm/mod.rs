@@ -1,6 +1,6 @@
 //! Imports [LiteLLM](https://github.com/BerriAI/litellm)'s table `model_prices_and_context_window` (MIT licence).
 //!
-//! LiteLLM states prices as floats, for one token, request, page, character or second. The importer converts these
+//! LiteLLM states most prices as floats for one token, request, page, character or second. The importer converts these
 //! prices digit by digit to the units of this crate's tables, such as a million tokens. The name of a key says what its
 //! price is for. The module `keys` reads these names.
 //!
@@ -21,8 +21,8 @@
 //!   of cached tokens is always kept.
 //! * **The price of a web search** is left out if it depends on how much the search reads. LiteLLM states this price
 //!   for three sizes of search context.
-//! * **The prices of seconds and characters** are left out if the model has a price for input tokens. Keeping both
-//!   prices would bill the same input twice.
+//! * **The prices of seconds of audio and of characters** are left out if the model has a price for input tokens.
+//!   Keeping both prices would bill the same input twice.
 //! * **A model** is left out if it has prices for output, and the importer supports none of them.
 //! * **Names.** The key of an entry, such as `xai/grok-4.3`, names a vendor and a model. The module `vendors`
 //!   translates the name of the vendor. The key also becomes an alias of the model.

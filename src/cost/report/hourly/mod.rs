@@ -2,7 +2,7 @@
 //!
 //! A row is the sum of the executions of one skill that began in one hour UTC, at one [`Place`]. The place says which
 //! sums of a report include the row. Most executions have one model, and are included in one row. An execution with
-//! several models is included in one row for all its models together, and in one row for each model. So no row has
+//! several models is included in one row for all its models together, and in one row for each model. So no row names
 //! several models, and all rows are small.
 //!
 //! - `small.rs` has a compact sum.

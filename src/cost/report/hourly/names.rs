@@ -10,8 +10,8 @@ use super::numbers::{Reader, push};
 pub(crate) struct Names(Vec<Arc<str>>);
 
 impl Names {
-    /// Reads the bytes that [`HourlySums::names`](super::HourlySums::names) returned. Returns `None` if the bytes are
-    /// damaged.
+    /// Reads the bytes that [`HourlySums::names`](super::HourlySums::names) returned. Returns `None` if the bytes do
+    /// not have the form of names.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let mut names = Vec::new();

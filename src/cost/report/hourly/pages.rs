@@ -37,7 +37,7 @@ fn push_row(page: &mut Vec<u8>, key: &Key, sum: &SmallSum, before: i64) {
     sum.push(page);
 }
 
-/// Reads the rows of a page. If the page is damaged, the last item is `None`.
+/// Reads the rows of a page. If a row cannot be read, its item is `None`, and no item follows.
 #[derive(Debug)]
 pub(super) struct PageRows<'b> {
     rest: Reader<'b>,

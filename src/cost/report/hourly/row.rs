@@ -22,8 +22,8 @@ pub(crate) struct Row<'n> {
 /// Says which sums of a report include a row. The model is `None` if it is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place<'n> {
-    /// The row is included in the sum of a group and in the totals. Other rows have the sums of these executions
-    /// by model.
+    /// The row is included in the totals and, unless the report is by model, in the sum of a group. Other rows have the
+    /// sums of these executions by model.
     Whole,
     /// The row is included only in the sum of one model.
     Model(Option<&'n str>),
@@ -34,7 +34,7 @@ pub(crate) enum Place<'n> {
     WithoutModel,
 }
 
-/// Reads the rows of a page. If the page is damaged, the last item is `None`.
+/// Reads the rows of a page. The item of a row that cannot be read is `None`.
 pub(crate) fn rows<'n>(names: &'n Names, page: &[u8]) -> impl Iterator<Item = Option<Row<'n>>> {
     PageRows::of(page).map(|row| {
         let (key, sum) = row?;

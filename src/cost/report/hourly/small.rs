@@ -89,8 +89,8 @@ impl SmallSum {
         Some(())
     }
 
-    /// Writes two bytes of flags, and then the values for which a flag is set. The lowest seven flags are `known`.
-    /// Each higher flag says that one of `executions`, from the second one on, is not 0.
+    /// Writes two bytes of flags, the number of all executions, and then the values for which a flag is set. The lowest
+    /// seven flags are `known`. Each higher flag says that one of `executions`, from the second one on, is not 0.
     pub(super) fn push(&self, bytes: &mut Vec<u8>) {
         let [executions, others @ ..] = self.executions;
         let others_there = others.iter().zip(VALUES..).fold(0, |bits, (&count, at)| bits | u16::from(count > 0) << at);
@@ -108,7 +108,7 @@ impl SmallSum {
         }
     }
 
-    /// Reads what [`push`](Self::push) wrote. Returns `None` if the bytes are damaged.
+    /// Reads what [`push`](Self::push) wrote. Returns `None` if the bytes do not have this form.
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let bits = u16::from_le_bytes(reader.array()?);
         let is_there = |at: u32| bits >> at & 1 == 1;

@@ -19,9 +19,9 @@ const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Sums of executions by hour, skill and model.
 ///
-/// All sums are exact. Sums that are too large are an error. The limits are 9.2 million USD for the costs of a row,
-/// `u64::MAX` for a token count, and [`BYTES_MAX`] for the memory of all sums. After an error, do not use the sums,
-/// because they can include only a part of an execution.
+/// All sums are exact. Sums that are too large are an error. In a row, the limits are 9.2 million USD for a cost,
+/// `u64::MAX` for a token count, and `u32::MAX` for a number of executions. The limit for the memory of all sums is
+/// [`BYTES_MAX`]. After an error, do not use the sums, because they can include only a part of an execution.
 #[derive(Debug, Default)]
 pub(crate) struct HourlySums {
     names: Numbered,
@@ -81,8 +81,8 @@ impl HourlySums {
         pages(self.rows.iter().map(|(key, sum)| (key, &**sum)), page_bytes)
     }
 
-    /// Reads the bytes that [`names`](Self::names) and [`pages`](Self::pages) returned. Returns `None` if the bytes are
-    /// damaged.
+    /// Reads the bytes that [`names`](Self::names) and [`pages`](Self::pages) returned. Returns `None` if a name or a
+    /// row cannot be read.
     pub(crate) fn from_pages<'b>(names: &[u8], pages: impl IntoIterator<Item = &'b [u8]>) -> Option<Self> {
         let mut sums = Self { names: Names::decode(names)?.into(), rows: BTreeMap::new() };
         for row in pages.into_iter().flat_map(PageRows::of) {
