@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_more_than_128_digits_are_malformed() {
+    fn numbers_of_more_than_128_bits_are_malformed() {
         let mut longest = [0xff; 19];
         longest[18] = 3;
         assert_eq!(Reader::new(&longest).number().unwrap(), u128::MAX);

@@ -18,7 +18,7 @@ const NORMAL_TAIL_TERMS: u32 = 200;
 /// The maximum number of terms of an incomplete beta function. The number of terms that is needed grows with the square
 /// root of the parameters. This maximum suffices for parameters of 10⁹ and more.
 const BETA_TERMS_MAX: u32 = 1_000_000;
-/// A term that is too small to change the last bit of the sum, which is an `f64` near 1.
+/// A term that is too small to change the last bit of a probability near 1.
 const NOTHING: f64 = 1e-17;
 
 /// Returns the probability that a standard normal variable is at least `z` away from 0.

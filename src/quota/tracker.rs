@@ -167,7 +167,8 @@ impl Tracker {
         self.granted(limit, &asked, line)
     }
 
-    /// Returns the request for a reservation. If too little of the limit remains, returns the denial instead.
+    /// Returns the request for a reservation. If too little of the limit remains, or if the amount is unknown and the
+    /// limit denies such calls, returns the denial instead.
     fn ask<A: Amount>(&self, limit: &Limit, amount: Option<A>) -> Result<Result<Asked, Denied<A>>> {
         let at = self.now()?;
         let (amount, certainty) = match (amount, limit.unknown) {

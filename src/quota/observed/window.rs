@@ -11,7 +11,7 @@ const CHARS_MAX: usize = 60;
 /// Two ends of windows count as equal if they differ by less than this.
 const EQUAL_MS: u64 = 60_000;
 const MINUTE_MS: u64 = 60_000;
-/// The assumed length of a window whose name does not say its length. No vendor's plan has a longer window.
+/// The assumed length of a window whose name does not say its length. No known plan of a vendor has a longer window.
 const LENGTH_MS_MAX: u64 = 31 * 24 * 60 * MINUTE_MS;
 /// A larger percentage is treated as a mistake, and refused.
 const PERCENT_MAX: f64 = 10_000.0;
@@ -30,7 +30,8 @@ pub struct ObservedWindow {
     pub window: String,
     /// The used share of the limit in percent, from 0 to 10,000. It can exceed 100.
     pub used_percent: f64,
-    /// The end of the window, after which the vendor counts from 0 again, or `None` if it was not reported.
+    /// The end of the window, after which the vendor counts from 0 again. `None` if no end or an impossible end was
+    /// reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<Timestamp>,
     /// The time at which the vendor reported the use. The status line of an agent does not contain this time, so the
@@ -55,8 +56,8 @@ impl ObservedWindow {
         observed.is_valid().then_some(observed)
     }
 
-    /// Adds the end of the window, in seconds since 1970-01-01T00:00:00Z. The end is ignored if it is later than the
-    /// time of the report plus the length of the window, because this is impossible.
+    /// Sets the end of the window, in seconds since 1970-01-01T00:00:00Z. The window must end at most its length and
+    /// one minute after the report; a later end is impossible, and becomes `None`.
     #[must_use]
     pub fn resets_at_unix(self, seconds: Option<i64>) -> Self {
         let resets_at = seconds.and_then(|seconds| Timestamp::from_unix_ms(seconds.checked_mul(1_000)?));
@@ -84,11 +85,11 @@ impl ObservedWindow {
         }
     }
 
-    /// Returns true if the window ended before `now`. Its use at `now` is then unknown.
+    /// Returns true if the window ended at or before `now`. Its use at `now` is then unknown.
     ///
-    /// A window of 5 hours, for example, ends at most 5 hours after the report, even if no end or a later end was
-    /// reported. The length follows from the name of the window. If the name does not say the length, the length is
-    /// taken as 31 days.
+    /// A window of 5 hours, for example, ends at most 5 hours and one minute after the report, even if no end or a
+    /// later end was reported. The length follows from the name of the window. If the name does not say the length, the
+    /// length is taken as 31 days.
     pub fn is_reset(&self, now: Timestamp) -> bool {
         let last = self.last_end();
         self.resets_at.map_or(last, |resets_at| resets_at.min(last)) <= now
@@ -137,7 +138,7 @@ impl ObservedWindow {
         Some(if is_equal { Ordering::Equal } else { mine.cmp(&others) })
     }
 
-    /// Returns true if the two reports differ only in their times.
+    /// Returns true if the two reports have the same window, use and plan, and [equal](Self::compare_ends) ends.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         let is_same_end = self.resets_at == other.resets_at || self.compare_ends(other) == Some(Ordering::Equal);
         self.is_of_same(other) && is_same_end && (self.used_percent, &self.plan) == (other.used_percent, &other.plan)
