@@ -12,9 +12,9 @@ use crate::error::{Error, ErrorKind};
 
 /// Which alerts `runledger watch` sends, and where it sends them.
 ///
-/// An alert is sent once for each kind, subject and window. For a limit, a window is one period of the limit, such as a
-/// day. For an escalation, a window is a week. For a subscription, a window is the one that the vendor reported. The
-/// module `alerts`, behind the feature of the same name, describes the alerts.
+/// At most one alert is sent for each kind, subject and window. For a limit, a window is one period of the limit, such
+/// as a day. For an escalation or for damage, a window is a week. For a subscription, a window is the one that the
+/// vendor reported. The module `alerts`, behind the feature of the same name, describes the alerts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -40,9 +40,9 @@ pub struct AlertsPolicy {
     pub webhook: Option<WebhookUrl>,
     /// The longest time in seconds that one attempt to deliver an alert may take, from 1 to 300. The default is 10.
     pub timeout_s: u64,
-    /// The number of attempts, from 1 to 1000, after which an alert has failed for good. The pause before the next
-    /// attempt doubles each time, from about 1 second to at most 5 minutes. The default is 20. These attempts take
-    /// about an hour.
+    /// The number of attempts, from 1 to 1000, after which an alert has failed. The pause before the next attempt
+    /// doubles each time, from about 1 second to at most 5 minutes. The receiver can ask for a longer pause, of up to a
+    /// day. The default is 20. The pauses of these attempts add up to between half an hour and an hour.
     pub attempts_max: u64,
 }
 
@@ -120,7 +120,7 @@ impl AlertsPolicy {
         Duration::from_secs(self.timeout_s)
     }
 
-    /// Returns the receiver of alerts. If `has_tls` is false, a webhook must be on this machine.
+    /// Returns the receiver of alerts. If `has_tls` is false, a webhook must use `http`, and is then on this machine.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if there is no command and no webhook, or if the

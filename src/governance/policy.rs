@@ -65,7 +65,8 @@ impl Default for GatePolicy {
 /// - the fields in the list for the kind of the record, such as `generation`.
 ///
 /// The gate does not check the fields of an interrupted execution, because it already reports that the execution did
-/// not end. A failed execution needs the same fields as a successful one, except the artifact.
+/// not end. A failed execution needs the same fields as a successful one, except the artifact. A failed quality control
+/// does not need an outcome either.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]

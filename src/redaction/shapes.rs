@@ -21,7 +21,8 @@ pub(super) enum Shape {
     UrlPassword,
     /// A private key between `-----BEGIN … PRIVATE KEY-----` and `-----END … PRIVATE KEY-----`.
     PrivateKey,
-    /// A JSON Web Token: three or five parts with dots between them.
+    /// A JSON Web Token: up to five parts with dots between them. A token of two parts has a second part that begins
+    /// with `eyJ`.
     Jwt,
     /// `Authorization: SCHEME CREDENTIALS`
     Authorization,
@@ -41,7 +42,7 @@ pub(super) enum Shape {
     Mailgun,
     /// A token of HCP Terraform, with `.atlasv1.` after its first 14 characters.
     Terraform,
-    /// A token of Airtable: `pat`, 14 characters, a dot, and 64 hex digits.
+    /// A token of Airtable: `pat`, 14 characters, a dot, and at least 40 hex digits.
     Airtable,
     /// `name = VALUE`, where the name says that the value is a secret.
     Assignment,

@@ -83,7 +83,7 @@ impl Gate {
     }
 
     /// Sets the executions that the run must have. Without expectations, the gate can notice a missing execution only
-    /// if another record refers to the execution.
+    /// if the execution left another trace. For example, a child names it as its parent.
     #[must_use]
     pub fn expected(self, expected: Expectations) -> Self {
         Self { expected, ..self }
@@ -102,8 +102,8 @@ impl Gate {
     }
 
     /// Adds the times (UTC) at which the ledger [reported lost records](crate::LedgerReader::losses), each with the
-    /// number of records. Nobody knows to which run a lost record belongs. So each report after the start of the
-    /// judged run is a reason to fail.
+    /// number of records. Nobody knows to which run a lost record belongs. So each report from the start of the judged
+    /// run on is a reason to fail.
     #[must_use]
     pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
         self.lost.extend(lost);
