@@ -124,8 +124,8 @@ impl Budget {
     ///
     /// - The call is denied.
     /// - The amount that the limit assumes is reserved.
-    /// - The call is allowed while any of the budget remains. Nothing is reserved, and the call is counted in
-    ///   [`QuotaStatus::unknown`].
+    /// - The call is allowed while any of the budget remains. Nothing is reserved, and the hold is counted in
+    ///   [`QuotaStatus::unknown_held`].
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `worst` is below 0 or above 18,446,744.07 USD, or if the

@@ -148,8 +148,8 @@ impl Quota {
     ///
     /// - The call is denied.
     /// - The amount that the limit assumes is reserved.
-    /// - The call is allowed while any quota remains. Nothing is reserved, and the call is counted in
-    ///   [`QuotaStatus::unknown`].
+    /// - The call is allowed while any quota remains. Nothing is reserved, and the hold is counted in
+    ///   [`QuotaStatus::unknown_held`].
     ///
     /// # Errors
     /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit

@@ -79,9 +79,9 @@ impl Limit {
 ///   the percentages at which the [`WarningLevel`](super::WarningLevel) changes.
 /// - `unknown` says how a call is treated if its amount, such as its cost, is unknown before the call:
 ///   - `"deny"` denies the call. This is the default of a limit that is not enforced.
-///   - `"allow"` allows the call while any quota remains, and counts the call as unknown. This is the default of an
-///     enforced limit.
-///   - `{"assume": 0.25}` reserves that amount, and counts the call as assumed.
+///   - `"allow"` allows the call while any quota remains. This is the default of an enforced limit. The call counts as
+///     unknown, unless its amount is known after the call.
+///   - `{"assume": 0.25}` reserves that amount. The call counts as assumed, unless its amount is known after the call.
 /// - `enforce` is `true` if a program must deny a call for which too little of the quota remains
 ///   ([`Limit::enforce`]). The default is `false`.
 /// - `warn` is a percentage of an enforced limit, as a whole number from 1 to 100. Once the consumption in one period

@@ -75,8 +75,8 @@ impl Gate {
     }
 
     /// Lets [`LedgerReader::gate`](crate::LedgerReader::gate) verify every line of the ledger. By default, lines that
-    /// were already verified when an index was built are skipped. But lines of the run, and lines of a segment that
-    /// has changed, are always verified.
+    /// were already verified when an index was built are skipped, but the lines of the run are verified. The
+    /// documentation of `LedgerReader::gate` says which changes of other lines are then not noticed.
     #[must_use]
     pub fn verify_every_line(self) -> Self {
         Self { verifies_every_line: true, ..self }
