@@ -59,8 +59,8 @@ pub struct Baseline {
     pub cost_std_dev_usd: Option<Usd>,
     /// The mean of `tokens_used`, rounded half to even to 3 decimals.
     pub tokens_mean: Option<f64>,
-    /// The number of executions whose outcome is unknown. Such an execution was interrupted, is paused, or has a record
-    /// that contradicts itself.
+    /// The number of executions whose outcome is unknown. For example, such an execution was interrupted or is paused,
+    /// or its record contradicts itself.
     pub outcome_unknown: u64,
     /// The number of executions without `total_latency_ms`.
     pub latency_unknown: u64,

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_other_widths_and_cut_ones_are_malformed() {
+    fn words_of_other_widths_and_truncated_words_are_malformed() {
         assert!(Reader::new(&[2, 1, 0, 2, 0]).words(2).is_ok());
         for bad in [&[][..], &[1, 1], &[2, 1, 0, 2], &[3, 1, 0, 0, 2, 0, 0], &[16, 0]] {
             assert!(Reader::new(bad).words(2).is_err(), "{bad:?}");

@@ -31,8 +31,9 @@ pub struct AlertsPolicy {
     /// True if an alert is sent when lines of the ledger, of the quota's journal or of the reports of vendors cannot be
     /// read. Such an alert is sent once a week for each of these files. The default is true.
     pub damage: bool,
-    /// A program and its arguments. The program is run once for each alert, with the alert as JSON on its stdin. The
-    /// alert counts as delivered if the program exits with 0. The default is empty, which means no program.
+    /// A program and its arguments. The program is run once for each attempt to deliver an alert, with the alert as
+    /// JSON on its stdin. The alert counts as delivered if the program exits with 0. The default is empty, which means
+    /// no program.
     pub command: Vec<String>,
     /// An address to which each alert is posted as JSON. The alert counts as delivered if the response has a status
     /// from 200 to 299. Redirects are not followed. The default is `None`. Only one of `command` and `webhook` can be

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mean_amount_has_four_digits() {
+    fn a_mean_amount_has_four_digits_or_two_decimals() {
         let means = [0.0, 0.000_000_123_45, 0.034_56, 1.5, 1_234.567].map(mean_usd);
         assert_eq!(means, ["0.0000", "0.0000001235", "0.03456", "1.500", "1234.57"]);
     }

@@ -179,8 +179,10 @@ impl Gate {
             run.wrong(Rule::UnstructuredData, error.to_string());
         }
         let unnamed = skipped.count() - skipped.errors().len() as u64;
-        if unnamed > 0 {
-            run.wrong(Rule::UnstructuredData, format!("{unnamed} more lines that are not records"));
+        match unnamed {
+            0 => {}
+            1 => run.wrong(Rule::UnstructuredData, "1 more line that is not a record".to_owned()),
+            _ => run.wrong(Rule::UnstructuredData, format!("{unnamed} more lines that are not records")),
         }
         Ok(run.judge())
     }
