@@ -14,7 +14,8 @@ use crate::error::{Error, ErrorKind};
 ///
 /// At most one alert is sent for each kind, subject and window. For a limit, a window is one period of the limit, such
 /// as a day. For an escalation or for damage, a window is a week. For a subscription, a window is the one that the
-/// vendor reported. The module `alerts`, behind the feature of the same name, describes the alerts.
+/// vendor reported, or a day if its end was not reported. The module `alerts`, behind the feature of the same name,
+/// describes the alerts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -43,7 +44,7 @@ pub struct AlertsPolicy {
     pub timeout_s: u64,
     /// The number of attempts, from 1 to 1000, after which an alert has failed. The pause before the next attempt
     /// doubles each time, from about 1 second to at most 5 minutes. The receiver can ask for a longer pause, of up to a
-    /// day. The default is 20. The pauses of these attempts add up to between half an hour and an hour.
+    /// day. The default is 20. The pauses between 20 attempts add up to about half an hour to an hour.
     pub attempts_max: u64,
 }
 

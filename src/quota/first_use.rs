@@ -172,7 +172,7 @@ mod tests {
         windows.consume("09:00:00", "09:09:00");
         assert_eq!(windows.window("09:10:00", &[]), some("09:00:00", 2));
         assert_eq!(windows.window("14:01:00", &[]), None);
-        // If a use becomes known only when the moved window would be over, it is counted, but does not move the window.
+        // A use that becomes known only when the moved window would be over counts, but does not move the window.
         windows.consume("08:59:00", "13:59:00");
         assert_eq!(windows.window("09:10:00", &[]), some("09:00:00", 3));
     }

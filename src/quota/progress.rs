@@ -74,8 +74,8 @@ impl Progress {
         (asked.len() <= ASKED_MAX).then_some(Self { lines, link, fold, asked, is_whole: true, unkept: 0 })
     }
 
-    /// Stores the sums if many lines were read since they were stored, none of these lines was damaged, and no frame
-    /// was missed. The sums can always be computed from the journal, so a failure is only a warning.
+    /// Stores the sums if many lines were read since they were stored, all lines that were read form one chain, and no
+    /// frame was missed. The sums can always be computed from the journal, so a failure is only a warning.
     pub(super) fn keep(&mut self, journal: &Journal, warn: &journal::Warn) {
         let end = self.lines.cursor();
         if self.unkept < LINES_MIN || !self.is_whole || !self.fold.missed().is_empty() || end.seq != self.link.seq {

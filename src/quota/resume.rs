@@ -42,8 +42,9 @@ pub struct ListedHold {
 /// A hold that this or another process reserved, and usually [kept](super::Hold::keep). **Dropping this value leaves
 /// the hold open.**
 ///
-/// Any number of processes can resume the same hold, but only the first process that ends the hold succeeds. For all
-/// others, [`settle`](Self::settle) and [`release`](Self::release) fail, and record nothing.
+/// Any number of processes can resume the same hold, but only the first of them that ends the hold succeeds. For all
+/// others, [`settle`](Self::settle) and [`release`](Self::release) fail, and record nothing. In contrast,
+/// [`Hold::settle`](super::Hold::settle) does not check whether the hold was ended.
 #[derive(Debug)]
 #[must_use = "the hold stays open until it is settled or released, or expires"]
 pub struct OpenHold<A: Amount = u64> {
