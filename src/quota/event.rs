@@ -124,8 +124,9 @@ impl Certainty {
     }
 }
 
-/// The thresholds that the line's writer watches, in percent of a limit. The writer reports a threshold if its line is
-/// the first line with this threshold after which the consumption in the window is at least the threshold.
+/// The thresholds that the line's writer watches, in percent of a limit. Among the lines with a certain threshold, the
+/// first one after which the consumption has reached this threshold counts. The writer of this line reports the
+/// threshold.
 ///
 /// The thresholds and their limit are stored in the line, so that all readers agree on which line was the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

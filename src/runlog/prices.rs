@@ -99,7 +99,7 @@ fn has_price(execution: &ExecutionMetrics, call: &LlmCall, prices: &PriceTable) 
 }
 
 /// Returns the prices of input and output, and of the other meters that `call` used. Returns `None` if the usage of the
-/// call is unknown, if `prices` has no price for the call, or if `table` is not the version of this price's file.
+/// call is unknown, or if `prices` has no price for the call from the version `table`.
 fn rates(execution: &ExecutionMetrics, call: &LlmCall, table: &str, prices: &PriceTable) -> Option<Vec<(Meter, Usd)>> {
     let mut call = execution.call_of(call)?;
     call.usage.input = call.usage.input.max(1);

@@ -87,9 +87,9 @@ impl ObservedWindow {
 
     /// Returns true if the window ended at or before `now`. Its use at `now` is then unknown.
     ///
-    /// A window of 5 hours, for example, ends at most 5 hours and one minute after the report, even if no end or a
-    /// later end was reported. The length follows from the name of the window. If the name does not say the length, the
-    /// length is taken as 31 days.
+    /// A window of 5 hours, for example, ends at most 5 hours and one minute after the report. This is so even if no
+    /// end or a later end was reported. The length follows from the name of the window. If the name does not say the
+    /// length, the length is taken as 31 days.
     pub fn is_reset(&self, now: Timestamp) -> bool {
         let last = self.last_end();
         self.resets_at.map_or(last, |resets_at| resets_at.min(last)) <= now
