@@ -12,8 +12,8 @@ use crate::metrics::Timestamp;
 
 /// The number of lines that `latest` reads, from the end of the journal.
 const LINES_READ: usize = 256;
-/// If the report of a window is not among this many lines at the end of the journal, the report is stored again together
-/// with the next news. So every known window has a line among the lines that are read.
+/// The report of a window that is not among this many lines at the end of the journal is stored again, together with
+/// the next news. So every known window has a line among the lines that are read.
 const LINES_KEPT: u64 = 128;
 /// A report may be this much later than the clock. A later report is not used, because it would hide all reports of its
 /// window until that time.
