@@ -9,8 +9,8 @@
 
 use std::f64::consts::PI;
 
-/// From this value on, the normal tail is computed by a continued fraction. The series for smaller values would lose
-/// digits by cancellation.
+/// From this value on, the normal tail is computed by a continued fraction. The series that is used for smaller values
+/// would lose digits by cancellation here.
 const NORMAL_TAIL_FROM: f64 = 3.0;
 /// The number of terms of the continued fraction. With this number, the result has 16 correct digits from
 /// [`NORMAL_TAIL_FROM`] on.

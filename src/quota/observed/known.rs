@@ -52,7 +52,7 @@ impl Observed {
         })
     }
 
-    /// Returns true if `window`, whose own time is unknown, is older than the known report.
+    /// Returns true if `window`, whose own time is unknown, counts as older than the known report, or has ended.
     ///
     /// A status line does not say when its numbers were reported, and an idle session repeats old numbers. But the
     /// use of a window normally grows. So a report counts as older if its window has ended, or if the known report has
@@ -102,7 +102,7 @@ impl Observed {
         self.skipped.add(error);
     }
 
-    /// Returns the windows whose line is not among the last `lines` lines.
+    /// Returns the reports whose line is not among the last `lines` lines.
     pub(super) fn before_last(&self, lines: u64) -> impl Iterator<Item = &ObservedWindow> {
         let is_before = move |stored: &&Stored| stored.line.saturating_add(lines) <= self.last_line;
         self.latest.iter().filter(is_before).map(|stored| &stored.window)
