@@ -97,7 +97,7 @@ impl fmt::Display for AlertKind {
 pub enum AlertSeverity {
     /// Somebody must look at the cause: an escalation, damage, the warning of a budget, or the level YELLOW.
     Warning,
-    /// Calls fail, or will fail soon: the end of a budget, or the level RED.
+    /// Calls fail, or may fail soon: the end of a budget, or the level RED.
     Critical,
 }
 
@@ -117,14 +117,14 @@ impl fmt::Display for AlertSeverity {
 pub struct AlertWindow {
     /// The start, inclusive. `None` if the window has no start, or if its start is unknown.
     pub start: Option<String>,
-    /// The end, exclusive, or `None` if the window never ends.
+    /// The end, exclusive. `None` if the window never ends, or ends after the year 9999.
     pub end: Option<String>,
     /// The zone in whose calendar the window begins and ends.
     pub zone: String,
 }
 
 impl AlertWindow {
-    /// Returns the end in UTC. Returns `None` if the window never ends.
+    /// Returns the end in UTC. Returns `None` if [`end`](Self::end) is `None`.
     pub fn end_utc(&self) -> Option<Timestamp> {
         self.end.as_ref()?.parse().ok()
     }
@@ -172,7 +172,7 @@ impl Alert {
         if self.subject.is_empty() { "-".to_owned() } else { self.subject.join("/") }
     }
 
-    /// Returns true if the window never ends, or ends after `since`.
+    /// Returns true if the window has no end, or ends after `since`.
     pub fn is_open_after(&self, since: Timestamp) -> bool {
         self.window.end_utc().is_none_or(|end| end > since)
     }

@@ -24,10 +24,10 @@ pub fn of_damage(
     if !policy.damage || number == 0 {
         return None;
     }
-    let lines = if number == 1 { "1 line".to_owned() } else { format!("{number} lines") };
+    let (lines, are) = if number == 1 { ("1 line".to_owned(), "is") } else { (format!("{number} lines"), "are") };
     let first = skipped.errors().first();
     let why = first.map_or_else(String::new, |error| format!(" The first one: {error}."));
-    let text = format!("{lines} of {file} cannot be read and are not counted.{why}");
+    let text = format!("{lines} of {file} cannot be read and {are} not counted.{why}");
     let figures = json!({"file": file, "line": first.and_then(|error| error.line()), "skipped": number});
     let times = times.map(Some);
     let subject = vec![file.to_owned()];

@@ -17,7 +17,7 @@ use crate::journal::format::{Layout, line};
 use crate::journal::{Journal, JournalOptions};
 use crate::metrics::Timestamp;
 
-/// A new alert is ignored if its window ended longer ago than one day. An alert that is already due is still sent.
+/// A new alert is not stored as due if its window ended at least this long ago, which is one day.
 const LATE_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The journal of the alerts of one ledger, in the ledger's internal directory. Only one process can use it at a time.
@@ -80,11 +80,11 @@ impl PendingAlert {
 pub enum Delivery {
     /// The receiver has accepted the alert.
     Accepted,
-    /// The receiver has not accepted the alert, or it is unknown whether it has.
+    /// The receiver has not accepted the alert, or nobody knows whether the receiver has accepted it.
     Refused {
         /// The reason, for people.
         why: String,
-        /// The pause that the receiver asked for before the next attempt, if it asked for one.
+        /// The pause before the next attempt that the receiver asked for. `None` if it asked for no pause.
         retry_after: Option<Duration>,
     },
 }
@@ -166,8 +166,8 @@ impl AlertJournal {
         Ok(added)
     }
 
-    /// Each failed alert whose window has not ended at `now` becomes due again. Returns the number of these
-    /// alerts. Their attempts are counted from 0 again.
+    /// Each failed alert whose window has not ended at `now` becomes due again. Its attempts are counted from 0 again.
+    /// Returns the number of these alerts.
     ///
     /// # Errors
     /// The errors of [`Journal::append`].
@@ -189,8 +189,8 @@ impl AlertJournal {
         self.pending.values()
     }
 
-    /// Stores how an attempt to deliver the alert ended. If the alert is tried again, returns it with the time of the
-    /// next attempt. Returns `None` in these cases:
+    /// Stores how an attempt to deliver the alert ended. If another attempt is to be made, returns the alert with the
+    /// time of this attempt. Returns `None` in these cases:
     ///
     /// - The alert was sent.
     ///

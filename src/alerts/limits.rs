@@ -11,10 +11,11 @@ use crate::quota::{LimitUse, Period, Unit};
 /// Returns the alert that one line of the quota's journal causes. `used` says what the line added to a window of a
 /// limit. `ledger` is the ledger's id.
 ///
-/// A line causes an alert if the window first reaches a level of the quota with this line. If the limit is enforced or
-/// in US dollars, its warning and its end count as levels too. If the line reaches two levels, the alert is about the
-/// more serious level, and its text names both levels. The order, from the most serious level on, is: the end of a
-/// budget, RED, the warning of a budget, and YELLOW.
+/// A line causes an alert if the window first reaches a level of the policy with this line. The levels of a quota are
+/// YELLOW and RED. If the limit is enforced or in US dollars, it also has the levels of a budget: its warning and its
+/// end. The alert is about the most serious level that the line reaches. The order, from the most serious level on, is:
+/// the end of a budget, RED, the warning of a budget, and YELLOW. If the line reaches a level of a quota and a level of
+/// a budget, the text names the more serious level of each.
 pub fn of_limit(policy: &AlertsPolicy, ledger: Uuid, used: &LimitUse<'_>) -> Option<Alert> {
     let limit = used.limit;
     let reached = |level: AlertLevel| policy.quotas.contains(&level) && used.first_reaches(level.percent());

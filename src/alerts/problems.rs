@@ -21,8 +21,10 @@ pub fn of_escalations(
     let alert = |found: &Escalation| {
         let Escalation { trigger, ref subject, ref model, .. } = *found;
         let mut text = format!("{found}.");
-        if skipped > 0 {
-            text += &format!(" {skipped} lines or files could not be read and are not included.");
+        match skipped {
+            0 => {}
+            1 => text += " 1 line or file could not be read and is not included.",
+            _ => text += &format!(" {skipped} lines or files could not be read and are not included."),
         }
         let figures = json!({
             "recipient": found.recipient,

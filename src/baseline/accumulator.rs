@@ -171,8 +171,8 @@ impl Accumulator {
     /// accumulator always have the data that a comparison needs.
     ///
     /// The same records give the same bytes, in any order. Each different latency usually takes 2 or 3 bytes, and each
-    /// group about 100 bytes more. The data for comparisons takes up to 7 KB more per group, if the accumulator was
-    /// created by [`new`](Self::new).
+    /// group about 100 bytes more. If the accumulator was created by [`new`](Self::new), the data for comparisons takes
+    /// some kilobytes more per group. Then each different cost and token count also takes 2 or 3 bytes.
     pub fn to_bytes(&mut self) -> Vec<u8> {
         self.settle();
         let mut out = Writer::default();

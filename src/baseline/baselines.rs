@@ -12,8 +12,8 @@ use crate::metrics::Usd;
 ///
 /// Each statistic covers the executions whose value is known, and is `None` if no value is known. The fields that end
 /// in `_unknown` count the executions whose value is unknown. A mean never overflows, even if it is the mean of the
-/// largest possible costs. A standard deviation is also `None` if the sum of squares is 2²⁵⁶ or more, which happens
-/// only with costs near ±1.7 × 10²⁶ USD.
+/// largest possible costs. A standard deviation is also `None` if the sum of squares is 2²⁵⁶ or more. This happens only
+/// with impossibly large costs, such as four costs of −1.7 × 10²⁶ USD.
 ///
 /// A latency of 0 ms means that the execution took less than a millisecond. Such latencies are included; without them,
 /// fast skills would look slow. A cost of 0 is included too: it means that the execution was free, not that the cost is
@@ -59,8 +59,8 @@ pub struct Baseline {
     pub cost_std_dev_usd: Option<Usd>,
     /// The mean of `tokens_used`, rounded half to even to 3 decimals.
     pub tokens_mean: Option<f64>,
-    /// The number of executions whose outcome is unknown. Such an execution was interrupted, is paused, or has a record
-    /// that contradicts itself.
+    /// The number of executions whose outcome is unknown. For example, such an execution was interrupted or is paused,
+    /// or its record contradicts itself.
     pub outcome_unknown: u64,
     /// The number of executions without `total_latency_ms`.
     pub latency_unknown: u64,

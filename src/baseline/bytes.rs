@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_other_widths_and_cut_ones_are_malformed() {
+    fn words_of_other_widths_and_truncated_words_are_malformed() {
         assert!(Reader::new(&[2, 1, 0, 2, 0]).words(2).is_ok());
         for bad in [&[][..], &[1, 1], &[2, 1, 0, 2], &[3, 1, 0, 0, 2, 0, 0], &[16, 0]] {
             assert!(Reader::new(bad).words(2).is_err(), "{bad:?}");
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_more_than_128_digits_are_malformed() {
+    fn numbers_of_more_than_128_bits_are_malformed() {
         let mut longest = [0xff; 19];
         longest[18] = 3;
         assert_eq!(Reader::new(&longest).number().unwrap(), u128::MAX);

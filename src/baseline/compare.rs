@@ -46,10 +46,11 @@ pub enum Verdict {
     /// The metric was not judged, for one of these reasons:
     ///
     /// - Both sides have fewer than [`Comparison::SAMPLES_MIN`] values.
-    /// - Only one side has fewer values than that, and the change is either negligible or not significant at the
-    ///   stricter limit [`Comparison::ALPHA_FEW`].
+    /// - Only one side has fewer values than that, and no change is shown at the stricter limit
+    ///   [`Comparison::ALPHA_FEW`].
     /// - One side has fewer than [`Comparison::SAMPLES_TESTED_MIN`] values.
-    /// - The version of this crate that froze the baselines did not store what the test needs.
+    /// - One side lacks what the test needs, because it was collected by [`Accumulator::by`] or stored by an earlier
+    ///   version of this crate.
     TooFew,
 }
 
@@ -91,13 +92,13 @@ pub struct Metric {
     /// The number of executions from which the recent value was computed.
     pub recent_samples: u64,
     /// How the metric was tested; `None` if it was not tested. A metric is not tested if either side has fewer than
-    /// [`Comparison::SAMPLES_TESTED_MIN`] values, or if the frozen baselines lack what the test needs.
+    /// [`Comparison::SAMPLES_TESTED_MIN`] values, or lacks what the test needs.
     pub test: Option<Test>,
     /// The change, in the metric's unit; `None` if the metric was not tested.
     ///
     /// For a success rate, the change is the difference of the rates. For any other metric, the change is
-    /// `relative_delta` times the baseline. If the baseline is 0 or `relative_delta` is `None`, the change is the
-    /// difference of the geometric means.
+    /// `relative_delta` times the baseline. If the baseline is not above 0 or `relative_delta` is `None`, the change is
+    /// the difference of the geometric means.
     pub delta: Option<f64>,
     /// The change as a share of the baseline, where 0.02 is 2 % more. `None` if the metric was not tested, or if all
     /// values of the baseline are 0.
@@ -121,7 +122,8 @@ pub struct Metric {
     /// - Both sides together have fewer than 8 blocks, after blocks were made so long that they have 4 values on
     ///   average.
     /// - The values do not vary.
-    /// - The version of this crate that froze the baselines did not store blocks.
+    /// - One side has no blocks, because it was collected by [`Accumulator::by`] or stored by an earlier version of
+    ///   this crate.
     pub design_effect: Option<f64>,
     /// The p-value, at most 1; `None` if the metric was not tested. The p-value is computed from the probability that
     /// chance alone produces a change at least as large in the same direction. This probability is divided by 0.8 for a

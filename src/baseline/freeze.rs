@@ -95,7 +95,7 @@ pub struct ComputedFrom {
     /// The number of records, of all skills together.
     pub records: u64,
     /// The number of lines that were skipped because they are not records. The time of such a line is unknown. So this
-    /// number includes lines that were written after the start of the week.
+    /// number can include lines that were written after the start of the week.
     pub skipped: u64,
     /// The time that the records cover; `None` if there are no records.
     pub period: Option<TimeRange>,

@@ -14,8 +14,8 @@ use crate::error::Result;
 /// If there are at most [`Precision::DISTINCT_MAX`] different values, each value has its own count. If there are more,
 /// values are counted in log-linear [buckets](super::buckets), and the middle of a bucket replaces the values in the
 /// bucket. There are 128 buckets of equal width between a power of two and the next. Each value below 256 has its own
-/// bucket. A bucket that starts at `low` is at most `low / 128` wide. So the middle of a bucket differs from each value
-/// in the bucket by less than 1/256 of the value.
+/// bucket. Any other bucket, which starts at `low`, is at most `low / 128` wide. So the middle of a bucket differs from
+/// each value in the bucket by less than 1/256 of the value.
 ///
 /// Whether values are counted in buckets depends only on the set of values. Values may be collected in parts that are
 /// merged later. If one part exceeds the limit, so does the whole. If only the whole exceeds the limit, the last merge

@@ -25,6 +25,7 @@
 //! Memory grows with the number of groups, not with the number of records.
 //!
 //! Each record counts as one execution, even if another record has the same `execution_id`.
+//! [Statements](crate::ExecutionMetrics::is_statement) of redactions are left out.
 
 mod accumulator;
 mod baselines;

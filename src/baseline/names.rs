@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(keys.hash_one("publish"), keys.clone().hash_one("publish".to_owned()));
     }
 
-    /// Two names that have the same hash in one map have different hashes in another map, because the keys differ.
+    /// A name has different hashes in different maps, because the keys differ.
     #[test]
     fn each_map_has_keys_of_its_own() {
         assert_ne!(NameHash::default().hash_one("publish"), NameHash::default().hash_one("publish"));

@@ -9,8 +9,8 @@
 
 use std::f64::consts::PI;
 
-/// From this value on, the normal tail is computed by a continued fraction. The series for smaller values would lose
-/// digits by cancellation.
+/// From this value on, the normal tail is computed by a continued fraction. The series that is used for smaller values
+/// would lose digits by cancellation here.
 const NORMAL_TAIL_FROM: f64 = 3.0;
 /// The number of terms of the continued fraction. With this number, the result has 16 correct digits from
 /// [`NORMAL_TAIL_FROM`] on.
@@ -18,7 +18,7 @@ const NORMAL_TAIL_TERMS: u32 = 200;
 /// The maximum number of terms of an incomplete beta function. The number of terms that is needed grows with the square
 /// root of the parameters. This maximum suffices for parameters of 10⁹ and more.
 const BETA_TERMS_MAX: u32 = 1_000_000;
-/// A term that is too small to change the last bit of the sum, which is an `f64` near 1.
+/// A term that is too small to change the last bit of a probability near 1.
 const NOTHING: f64 = 1e-17;
 
 /// Returns the probability that a standard normal variable is at least `z` away from 0.

@@ -18,8 +18,8 @@ const HUNDRED: u128 = 100;
 /// `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`. This definition is the default of numpy and R, and the definition
 /// of Excel's `PERCENTILE.INC`. So anyone can check a baseline with these programs.
 ///
-/// The values are doubled and the percentages are integers, so the result is a multiple of 1/200. The result is
-/// computed as an integer, and rounded only once, by the conversion to `f64`.
+/// The values are doubled and the percentages are integers, so the exact result is a multiple of 1/200. It is computed
+/// as an integer number of two-hundredths. Only the conversion to `f64` and the division by 200 round.
 ///
 /// If latencies are counted in buckets, the value at a rank is the middle of a bucket. The middle differs from the
 /// exact value by less than one part in 256, and so does a percentile between two middles.
@@ -43,7 +43,7 @@ pub(super) fn percentiles<const N: usize>(
 /// split into parts.
 ///
 /// The sum of the values never overflows. The sum of squares overflows if it exceeds 2²⁵⁶ − 1, which happens only with
-/// values near 2¹²⁷. Then the mean is still known, but the standard deviation is not.
+/// huge values, such as four values of −2¹²⁷. Then the mean is still known, but the standard deviation is not.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments {
     count: u64,

@@ -8,8 +8,8 @@ use crate::error::Result;
 /// large, because each merge goes through all counts.
 const RECENT_MAX: usize = 16 * 1024;
 
-/// Once a tally has had [`RECENT_MAX`] recent values, numbers below this limit are counted in an array. Most numbers
-/// are below the limit, and an array is several times faster than sorting.
+/// After [`RECENT_MAX`] recent values were merged into the counts, numbers below this limit are counted in an array
+/// until the next merge. Most numbers are below the limit, and an array is several times faster than sorting.
 const LOW: usize = 16 * 1024;
 
 /// Counts how often each number occurs. A number that has not been merged into the counts yet is a recent value.
@@ -18,8 +18,8 @@ pub(super) struct Tally {
     counts: Counts,
     /// The recent values that are not in the array `low`.
     recent: Vec<u32>,
-    /// How often each number below [`LOW`] occurred since the last merge into the counts. The array is empty until
-    /// there have been [`RECENT_MAX`] recent values.
+    /// How often each number below [`LOW`] occurred since the last merge into the counts. The array is empty if it is
+    /// not in use.
     low: Vec<u32>,
 }
 

@@ -12,9 +12,10 @@ use crate::error::{Error, ErrorKind};
 
 /// Which alerts `runledger watch` sends, and where it sends them.
 ///
-/// An alert is sent once for each kind, subject and window. For a limit, a window is one period of the limit, such as a
-/// day. For an escalation, a window is a week. For a subscription, a window is the one that the vendor reported. The
-/// module `alerts`, behind the feature of the same name, describes the alerts.
+/// At most one alert is sent for each kind, subject and window. For a limit, a window is one period of the limit, such
+/// as a day. For an escalation or for damage, a window is a week. For a subscription, a window is the one that the
+/// vendor reported, or a day if its end was not reported. The module `alerts`, behind the feature of the same name,
+/// describes the alerts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -31,8 +32,9 @@ pub struct AlertsPolicy {
     /// True if an alert is sent when lines of the ledger, of the quota's journal or of the reports of vendors cannot be
     /// read. Such an alert is sent once a week for each of these files. The default is true.
     pub damage: bool,
-    /// A program and its arguments. The program is run once for each alert, with the alert as JSON on its stdin. The
-    /// alert counts as delivered if the program exits with 0. The default is empty, which means no program.
+    /// A program and its arguments. The program is run once for each attempt to deliver an alert, with the alert as
+    /// JSON on its stdin. The alert counts as delivered if the program exits with 0. The default is empty, which means
+    /// no program.
     pub command: Vec<String>,
     /// An address to which each alert is posted as JSON. The alert counts as delivered if the response has a status
     /// from 200 to 299. Redirects are not followed. The default is `None`. Only one of `command` and `webhook` can be
@@ -40,9 +42,9 @@ pub struct AlertsPolicy {
     pub webhook: Option<WebhookUrl>,
     /// The longest time in seconds that one attempt to deliver an alert may take, from 1 to 300. The default is 10.
     pub timeout_s: u64,
-    /// The number of attempts, from 1 to 1000, after which an alert has failed for good. The pause before the next
-    /// attempt doubles each time, from about 1 second to at most 5 minutes. The default is 20. These attempts take
-    /// about an hour.
+    /// The number of attempts, from 1 to 1000, after which an alert has failed. The pause before the next attempt
+    /// doubles each time, from about 1 second to at most 5 minutes. The receiver can ask for a longer pause, of up to a
+    /// day. The default is 20. The pauses between 20 attempts add up to about half an hour to an hour.
     pub attempts_max: u64,
 }
 
@@ -120,7 +122,7 @@ impl AlertsPolicy {
         Duration::from_secs(self.timeout_s)
     }
 
-    /// Returns the receiver of alerts. If `has_tls` is false, a webhook must be on this machine.
+    /// Returns the receiver of alerts. If `has_tls` is false, a webhook must use `http`, and is then on this machine.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if there is no command and no webhook, or if the

@@ -33,8 +33,8 @@ pub enum Field {
     /// `wall_clock_time_ms` or `total_latency_ms`.
     DurationS,
     /// The outcome. For a quality control, the outcome is PASS, FAIL or FIX (the artifact needs changes). A control
-    /// that failed to complete needs no outcome. For any other execution, the outcome is whether the execution
-    /// succeeded.
+    /// that failed to complete needs no outcome. Any other execution has an outcome if the record says whether it
+    /// succeeded, or has one of these three values.
     Outcome,
     /// `production.regen_count`. A count of 0 counts as present.
     RegenCount,

@@ -65,7 +65,8 @@ impl Default for GatePolicy {
 /// - the fields in the list for the kind of the record, such as `generation`.
 ///
 /// The gate does not check the fields of an interrupted execution, because it already reports that the execution did
-/// not end. A failed execution needs the same fields as a successful one, except the artifact.
+/// not end. A failed execution needs the same fields as a successful one, except the artifact. A failed quality control
+/// does not need an outcome either.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -73,9 +74,9 @@ pub struct RequiredFields {
     /// The fields of every record. The default is `outcome`.
     pub always: Vec<Field>,
     /// The fields of a record whose execution used a model. An execution used a model if its record has calls,
-    /// tokens, a cost, a tier or the name of a model. The record of a routing decision or a budget check can name a
-    /// model that was not used. For these two kinds, a tier or a name is not enough. The default is `model_used`,
-    /// `tier`, `cost`.
+    /// tokens, a cost, a `cost_tier` or a value in `model`. The record of a routing decision or a budget check can name
+    /// a model that was not used. For these two kinds, a `cost_tier` or a value in `model` is not enough. The default
+    /// is `model_used`, `tier`, `cost`.
     pub with_model: Vec<Field>,
     /// The fields of a record of the kind `skill`. The default is empty, because many skills have no scenes, shots,
     /// artifacts or regenerations.

@@ -62,7 +62,7 @@ impl Amount for Usd {}
 ///
 /// The number of steps is a `u64` for every unit. So all units share the same code and the same form of a journal
 /// line. Lines that were written before budgets existed are still valid. In US dollars, a limit and the sum of one
-/// period are at most `u64::MAX` pico-dollars, which are 18,446,744.07 USD.
+/// period are at most `u64::MAX` pico-dollars, which are about 18,446,744.07 USD.
 pub trait Steps: Sized {
     /// Returns the number of steps. Returns `None` if the number is below 0 or above `u64::MAX`.
     fn steps(self) -> Option<u64>;

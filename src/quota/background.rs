@@ -11,9 +11,11 @@ use crate::error::Result;
 use crate::journal::Journal;
 use crate::metrics::Timestamp;
 
-/// The lines that wait to be appended take at most this many bytes in total.
+/// The lines that wait to be appended take at most this many bytes together, including the memory of their jobs. If no
+/// line waits, a longer line is accepted too.
 const QUEUE_BYTES_MAX: usize = 1024 * 1024;
-/// The lines that are appended with one sync take at most this many bytes in total.
+/// The lines that are appended with one sync take at most this many bytes together, including the memory of their jobs.
+/// A longer line is appended alone.
 const BATCH_BYTES_MAX: usize = 64 * 1024;
 /// The memory of a job without its line, in bytes.
 const JOB_BYTES: usize = 256;

@@ -72,7 +72,7 @@ impl Budget {
     /// it assumes none, the call is counted in [`QuotaStatus::unknown`].
     ///
     /// # Errors
-    /// If the error is of one of the first three kinds below, nothing was recorded.
+    /// If the error is of one of the first two kinds below, nothing was recorded.
     ///
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `cost` is below 0 or above 18,446,744.07 USD, or if the
     ///   clock is outside the years 0 to 9999.
@@ -95,11 +95,13 @@ impl Budget {
     /// that [`metered`](Self::metered) returns.
     ///
     /// Each use counts in the period that contains its time. If this period is over, the use counts only if the quota
-    /// has already counted other usage in the period.
+    /// has already counted other usage in the period and still remembers the period. If its time is in the future, the
+    /// use counts in the current period.
     ///
     /// A quota remembers up to 1,024 sources that had a reading in the last seven days, and may forget all other
-    /// sources. A forgotten source is read from its start again. Once a source was forgotten, uses of new and forgotten
-    /// sources count only if they are later than every reading of a forgotten source. So nothing counts twice.
+    /// sources. A forgotten source is read from its start again. Once a source was forgotten, early uses of new and
+    /// forgotten sources do not count. A use counts only if it is more than ten minutes later than every reading of a
+    /// forgotten source. So nothing counts twice.
     ///
     /// # Errors
     /// The errors of [`record_consumption`](Self::record_consumption), except `Overflow`.
@@ -122,8 +124,8 @@ impl Budget {
     ///
     /// - The call is denied.
     /// - The amount that the limit assumes is reserved.
-    /// - The call is allowed while any of the budget remains. Nothing is reserved, and the call is counted in
-    ///   [`QuotaStatus::unknown`].
+    /// - The call is allowed while any of the budget remains. Nothing is reserved, and the hold is counted in
+    ///   [`QuotaStatus::unknown_held`].
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `worst` is below 0 or above 18,446,744.07 USD, or if the
@@ -143,7 +145,7 @@ impl Budget {
     }
 
     /// Like [`reserve`](Self::reserve), but does not block the thread while the disk syncs. If this future is dropped,
-    /// nothing stays reserved. A dropped [hold](super::Hold) is released in the background.
+    /// the reservation is taken back or released. A dropped [hold](super::Hold) is released in the background.
     ///
     /// # Errors
     /// The errors of [`reserve`](Self::reserve), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a

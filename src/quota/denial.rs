@@ -33,7 +33,7 @@ pub enum DenialReason {
 
 impl<A: Amount> fmt::Display for Denied<A> {
     /// Writes a line such as `anthropic: 3.5 usd denied: 1.25 left until 2026-02-15T00:00:00.000Z`. The part from
-    /// `until` on is left out if [`QuotaStatus::resets_at`] is `None`.
+    /// `until` on is left out if [`QuotaStatus::resets_at`] is `None`, or if the limit denies unknown amounts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let QuotaStatus { api_name, unit, remaining, resets_at, .. } = &self.status;
         let unknown = if *unit == Unit::Usd { "cost" } else { "amount" };

@@ -124,8 +124,9 @@ impl Certainty {
     }
 }
 
-/// The thresholds that the line's writer watches, in percent of a limit. The writer reports a threshold if its line is
-/// the first one that raises the consumption in the window to at least the threshold.
+/// The thresholds that the line's writer watches, in percent of a limit. Among the lines with a certain threshold, the
+/// first one after which the consumption has reached this threshold counts. The writer of this line reports the
+/// threshold.
 ///
 /// The thresholds and their limit are stored in the line, so that all readers agree on which line was the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,8 +155,8 @@ mod tests {
     use super::*;
     use crate::quota::Limits;
 
-    /// Returns the lines for a hold, a consumption and a settlement against a limit with this period. The lines have no
-    /// `api`, `unit` and `at`.
+    /// Returns the events of a hold, a consumption and a settlement against a limit with this period, as in a line of
+    /// the journal.
     fn written(period: &str) -> Vec<String> {
         let table = format!(
             r#"[{{"api":"a","limit":9,"unit":"calls",{period},"source":"us","as_of":"2026-02-14","thresholds":[]}}]"#

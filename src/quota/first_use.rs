@@ -31,7 +31,7 @@ impl FirstUse {
 
     /// Returns the usage of the window in which a use at `at` counts, so that the caller can add the use. Begins a
     /// window if there is none. The line of the use was written at `now`. For a settlement, `at` is the time of the
-    /// reservation, so `now` is later than `at`.
+    /// reservation, so `now` is usually later than `at`.
     pub(super) fn last(&mut self, at: Timestamp, now: Timestamp) -> &mut Used {
         let earlier = Window::from(at.unix_ms(), self.width_ms());
         match self.position(at) {
@@ -172,7 +172,7 @@ mod tests {
         windows.consume("09:00:00", "09:09:00");
         assert_eq!(windows.window("09:10:00", &[]), some("09:00:00", 2));
         assert_eq!(windows.window("14:01:00", &[]), None);
-        // A use that becomes known after the end of the moved window is counted, but does not move the window.
+        // A use that becomes known only when the moved window would be over counts, but does not move the window.
         windows.consume("08:59:00", "13:59:00");
         assert_eq!(windows.window("09:10:00", &[]), some("09:00:00", 3));
     }

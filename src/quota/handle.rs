@@ -16,7 +16,7 @@ use crate::metrics::Usd;
 /// Any number of threads and processes can share a quota, and its state survives restarts. The state is stored in a
 /// separate journal, with one line for each event. The request for a reservation is first written to the journal as a
 /// line. The reservation is granted if enough of the limit remains after the earlier lines. So every reader of the
-/// journal makes the same decision, and all granted reservations together never exceed the limit.
+/// journal makes the same decision, and the same remaining amount is never reserved twice.
 ///
 /// Usage stays within the limit if each call reserves an amount first, uses no more than this amount, and is settled
 /// before the reservation expires.
@@ -52,6 +52,7 @@ impl Quota {
     /// Opens the quota whose journal is at `path`, such as `logs/quota.jsonl`. Creates the journal if there is none.
     ///
     /// # Errors
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the name or the source of a limit contains a secret.
     /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a journal, for example because
     ///   it is a directory.
     /// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version wrote the journal.
@@ -93,7 +94,7 @@ impl Quota {
     /// limit denies calls of unknown amount, because it was already made.
     ///
     /// # Errors
-    /// If the error is of one of the first four kinds below, nothing was recorded.
+    /// If the error is of one of the first three kinds below, nothing was recorded.
     ///
     /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
     ///   has this name.
@@ -118,11 +119,13 @@ impl Quota {
     /// that [`metered`](Self::metered) returns.
     ///
     /// Each use counts in the period that contains its time. If this period is over, the use counts only if the quota
-    /// has already counted other usage in the period.
+    /// has already counted other usage in the period and still remembers the period. If its time is in the future, the
+    /// use counts in the current period.
     ///
     /// A quota remembers up to 1,024 sources that had a reading in the last seven days, and may forget all other
-    /// sources. A forgotten source is read from its start again. Once a source was forgotten, uses of new and forgotten
-    /// sources count only if they are later than every reading of a forgotten source. So nothing counts twice.
+    /// sources. A forgotten source is read from its start again. Once a source was forgotten, early uses of new and
+    /// forgotten sources do not count. A use counts only if it is more than ten minutes later than every reading of a
+    /// forgotten source. So nothing counts twice.
     ///
     /// # Errors
     /// The errors of [`record_consumption`](Self::record_consumption), except `Overflow`.
@@ -145,8 +148,8 @@ impl Quota {
     ///
     /// - The call is denied.
     /// - The amount that the limit assumes is reserved.
-    /// - The call is allowed while any quota remains. Nothing is reserved, and the call is counted in
-    ///   [`QuotaStatus::unknown`].
+    /// - The call is allowed while any quota remains. Nothing is reserved, and the hold is counted in
+    ///   [`QuotaStatus::unknown_held`].
     ///
     /// # Errors
     /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
@@ -168,7 +171,7 @@ impl Quota {
     }
 
     /// Like [`reserve`](Self::reserve), but does not block the thread while the disk syncs. If this future is dropped,
-    /// nothing stays reserved. A dropped [hold](super::Hold) is released in the background.
+    /// the reservation is taken back or released. A dropped [hold](super::Hold) is released in the background.
     ///
     /// # Errors
     /// The errors of [`reserve`](Self::reserve), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a
@@ -177,7 +180,7 @@ impl Quota {
         Grant::ask_async(&self.tracker, self.limits.find::<u64>(api)?, amount).await
     }
 
-    /// Returns the open hold with this [id](super::Hold::id), which this or another process reserved and
+    /// Returns the open hold with this [id](super::Hold::id), which this or another process reserved and usually
     /// [kept](super::Hold::keep).
     ///
     /// A hold that has expired is also returned, so that its usage can still be recorded (see

@@ -79,9 +79,9 @@ impl Limit {
 ///   the percentages at which the [`WarningLevel`](super::WarningLevel) changes.
 /// - `unknown` says how a call is treated if its amount, such as its cost, is unknown before the call:
 ///   - `"deny"` denies the call. This is the default of a limit that is not enforced.
-///   - `"allow"` allows the call while any quota remains, and counts the call as unknown. This is the default of an
-///     enforced limit.
-///   - `{"assume": 0.25}` reserves that amount, and counts the call as assumed.
+///   - `"allow"` allows the call while any quota remains. This is the default of an enforced limit. The call counts as
+///     unknown, unless its amount is known after the call.
+///   - `{"assume": 0.25}` reserves that amount. The call counts as assumed, unless its amount is known after the call.
 /// - `enforce` is `true` if a program must deny a call for which too little of the quota remains
 ///   ([`Limit::enforce`]). The default is `false`.
 /// - `warn` is a percentage of an enforced limit, as a whole number from 1 to 100. Once the consumption in one period
@@ -129,8 +129,9 @@ impl Limits {
     /// # Errors
     /// [`ErrorKind::Malformed`], with the line and the byte, in these cases:
     ///
-    /// - The text is not JSON, or has a missing or unknown key.
-    /// - An amount is zero or out of range, or a name is empty.
+    /// - The text is not a JSON array of objects, or has a missing or unknown key.
+    /// - A value has the wrong type. An amount or a percentage is zero or out of range. A name is empty. A date does not
+    ///   exist or has another form than `2026-03-01`.
     /// - A unit, a period or a zone is unknown, or an API is listed twice.
     /// - A period that does not begin at 00:00, such as `hour`, has a zone other than UTC.
     pub fn from_json(text: &str) -> Result<Self> {
@@ -138,11 +139,11 @@ impl Limits {
     }
 
     /// Checks that `redactor` finds no secret in the name and in the source of each limit. The journal of a quota stores
-    /// the names, and looks up uses by the name. So a name with a secret is refused, and not redacted.
-    /// [`Quota::open`](super::Quota::open) does this with its own redactor.
+    /// the names, and a quota finds uses by the name. So a secret is refused, and not redacted.
+    /// [`Quota::open`](super::Quota::open) does this check with the redactor of its options.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if there is a secret. The error does not have the secret.
+    /// [`ErrorKind::Invalid`] if there is a secret. The error does not contain the secret.
     pub fn check_secrets(&self, redactor: &Redactor) -> Result<()> {
         for limit in self.iter() {
             for (key, text) in [("api", &limit.api), ("source", &limit.source)] {

@@ -4,8 +4,8 @@
 //!   one such period, such as a certain day.
 //! - An amount that was used is **consumed**.
 //! - A **hold** is an amount that is **reserved** before a call. A hold ends when it is **settled**, when it is
-//!   **released**, or when it expires. Only a settlement consumes an amount: the amount that the call has used. A hold
-//!   can also be **kept** beyond its process, so that another process **resumes** and ends it.
+//!   **released**, or when it expires. Of these three, only a settlement consumes an amount: the amount that the call
+//!   has used. A hold can also be **kept** beyond its process, so that another process **resumes** and ends it.
 //! - A **budget** is a quota of US dollars.
 //! - A **source** is a file that grows, such as the file of a session. A **reading** reports what was used according to
 //!   some bytes of a source.

@@ -1,4 +1,4 @@
-//! Looks up which reservations are open, so that each of them ends only once.
+//! Looks up which reservations are open, so that a resumed reservation ends only once.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

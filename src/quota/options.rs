@@ -57,7 +57,8 @@ impl QuotaOptions {
         self
     }
 
-    /// Sets what finds secrets in the names of the limits, which are refused; [`Redactor::new`] by default.
+    /// Sets the redactor that looks for secrets in the names and the sources of the limits; [`Redactor::new`] by
+    /// default. If it finds a secret, the quota is not opened.
     pub fn redactor(mut self, redactor: Redactor) -> Self {
         self.redactor = redactor;
         self

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// A period is not a sliding span: when one period ends and the next one begins, the whole quota is available again.
 /// Days, weeks, months, quarters and years begin at 00:00 in the limit's zone. The zone is UTC if the limit names no
-/// zone. A day on which clocks change lasts 23 or 25 hours. If clocks skip 00:00, the day begins at the first moment
-/// after the skip.
+/// zone. A day on which clocks change is shorter or longer than 24 hours, usually by one hour. If clocks skip 00:00,
+/// the day begins at the first moment after the skip.
 ///
 /// ```
 /// use runledger::quota::Period;
@@ -50,8 +50,8 @@ pub enum Period {
 }
 
 impl Period {
-    /// The periods in UTC that are counted for every API, even if the API's limit has another period. The lines
-    /// of an earlier version of this crate do not name a period, and count in all five of these.
+    /// The periods in UTC that are counted for every API, even if the API's limit has another period. A line that names
+    /// no period, such as a line of an earlier version of this crate, counts in all five of these.
     pub(super) const ALWAYS_COUNTED: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month];
     /// The largest number of hours in [`Self::Hours`].
     const HOURS_MAX: u16 = 8_760;

@@ -58,8 +58,8 @@ impl Progress {
         Self { lines, link: Link::START, fold, asked, is_whole: true, unkept: 0 }
     }
 
-    /// Returns the progress that a process stored earlier. If there is none, returns the progress before the first
-    /// line of the journal.
+    /// Returns the progress that a process stored earlier. If no usable progress is stored, returns the progress before
+    /// the first line of the journal.
     pub(super) fn kept(journal: &Journal, warn: &journal::Warn) -> Self {
         let kept = journal.kept(NAME, FORM).unwrap_or_else(|error| {
             warn(&error);
@@ -74,8 +74,8 @@ impl Progress {
         (asked.len() <= ASKED_MAX).then_some(Self { lines, link, fold, asked, is_whole: true, unkept: 0 })
     }
 
-    /// Stores the sums if many lines were read since they were stored. The sums can always be computed from the
-    /// journal, so a failure is only a warning.
+    /// Stores the sums if many lines were read since they were stored, all lines that were read form one chain, and no
+    /// frame was missed. The sums can always be computed from the journal, so a failure is only a warning.
     pub(super) fn keep(&mut self, journal: &Journal, warn: &journal::Warn) {
         let end = self.lines.cursor();
         if self.unkept < LINES_MIN || !self.is_whole || !self.fold.missed().is_empty() || end.seq != self.link.seq {
@@ -94,7 +94,7 @@ impl Progress {
     /// Reads the lines that were appended since the last call. Returns false if the journal must be read again from its
     /// start. There are two possible reasons:
     ///
-    /// - A line names a frame that was not counted since the first line.
+    /// - A line or a query names a frame that was not counted since the first line.
     /// - A line is damaged, or does not continue the hash chain of the previous line. For example, a writer whose disk
     ///   is full removes the lines that it has just written. If this reader has already read these lines, its sums are
     ///   wrong.
@@ -125,7 +125,7 @@ impl Progress {
                 }
             }
             // In the first pass, lines may name further frames that are not counted yet. The second pass counts these
-            // frames too. It finds no further frames, because both passes read the same lines.
+            // frames too. Another pass is needed only if lines with further frames were appended in the meantime.
             if self.fold.missed().is_empty() {
                 return Ok(());
             }

@@ -6,7 +6,7 @@ use crate::metrics::Timestamp;
 /// A reading: the bytes of a source that a process has read, and what was used according to these bytes.
 ///
 /// A source is a file that grows, such as the file of a session of a coding agent. Any number of processes can read
-/// the same bytes at once. The quota counts each byte once.
+/// the same bytes at once. The quota counts each byte at most once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading<A: Amount = u64> {
     /// The name of the source. If another file replaces the file of a source, the new file is a new source with a name
@@ -25,7 +25,8 @@ pub struct Reading<A: Amount = u64> {
 /// A use: the amount that a source used at one time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReadingUse<A: Amount = u64> {
-    /// The time of the use, UTC. The use counts in the period that contains this time.
+    /// The time of the use, UTC. The use counts in the period that contains this time. If this time is in the future,
+    /// the use counts in the current period. [`Quota::meter`](super::Quota::meter) says which uses do not count.
     pub at: Timestamp,
     /// The known amount, in the limit's unit.
     pub amount: A,

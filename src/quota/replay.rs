@@ -156,8 +156,8 @@ struct Change {
 }
 
 impl QuotaReplay {
-    /// Returns a replay of the journal at `path`. The replay has not read any line yet. `options` says on which disk
-    /// the journal is.
+    /// Returns a replay of the journal at `path`. The replay has not read any line yet. Of `options`, only the storage
+    /// is used.
     pub fn new(path: impl AsRef<Path>, limits: &Limits, options: JournalOptions) -> Self {
         let tallies = limits.iter().map(Tally::new).collect();
         let path = path.as_ref().to_owned();
@@ -181,9 +181,9 @@ impl QuotaReplay {
 
     /// Reads the lines that were appended since the last call, and passes each growth of a window to `used`.
     ///
-    /// If lines that were read are no longer in the journal, reads all lines again. It then passes the earlier
-    /// growths a second time. Lines can disappear because a writer whose disk is full removes the lines that it has
-    /// just written.
+    /// If lines that were read are no longer in the journal, or if the last call failed, reads all lines again. It then
+    /// passes the earlier growths a second time. Lines can disappear because a writer whose disk is full removes the
+    /// lines that it has just written.
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if the journal cannot be read.

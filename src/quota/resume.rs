@@ -34,16 +34,17 @@ pub struct ListedHold {
     pub expires_at: Timestamp,
     /// The text that was set with [`QuotaOptions::holder`](super::QuotaOptions::holder) when the amount was reserved.
     pub holder: Option<String>,
-    /// True if the quota has a limit for the API in the unit of the hold. Otherwise the limit was removed, or its unit
-    /// was changed, and [`Quota::resume`](super::Quota::resume) fails.
+    /// True if the quota has a limit for the API in the unit of the hold. Otherwise
+    /// [`Quota::resume`](super::Quota::resume) fails. For example, the limit was removed, or its unit was changed.
     pub has_limit: bool,
 }
 
-/// A hold that this or another process reserved, and then [kept](super::Hold::keep). **Dropping this value leaves
+/// A hold that this or another process reserved, and usually [kept](super::Hold::keep). **Dropping this value leaves
 /// the hold open.**
 ///
-/// Any number of processes can resume the same hold, but only the first one can end it. For all others,
-/// [`settle`](Self::settle) and [`release`](Self::release) fail, and record nothing.
+/// Any number of processes can resume the same hold, but only the first of them that ends the hold succeeds. For all
+/// others, [`settle`](Self::settle) and [`release`](Self::release) fail, and record nothing. In contrast,
+/// [`Hold::settle`](super::Hold::settle) does not check whether the hold was ended.
 #[derive(Debug)]
 #[must_use = "the hold stays open until it is settled or released, or expires"]
 pub struct OpenHold<A: Amount = u64> {
@@ -88,8 +89,12 @@ impl<A: Amount> OpenHold<A> {
     /// than the limit can then be used, because other reservations may have been granted in the meantime.
     ///
     /// # Errors
-    /// The errors of [`Hold::settle`](super::Hold::settle), and [`ErrorKind::Ended`](crate::ErrorKind::Ended) if the
-    /// hold was settled or released before. [`Error::details`](crate::Error::details) then says how it ended.
+    /// The errors of [`Hold::settle`](super::Hold::settle), and these two:
+    ///
+    /// - [`ErrorKind::Ended`](crate::ErrorKind::Ended) if the hold was settled or released before.
+    ///   [`Error::details`](crate::Error::details) then says how the hold ended.
+    /// - [`ErrorKind::UnknownHold`](crate::ErrorKind::UnknownHold) if the hold expired more than 24 hours ago and is
+    ///   not remembered any more.
     pub fn settle(self, actual: Option<A>) -> Result<QuotaStatus<A>> {
         self.tracker.settle_once(&self.limit, &self.reserved, actual)
     }

@@ -105,8 +105,8 @@ pub struct QuotaStatus<A = u64> {
     /// that returned this status was the first one in the window to reach them. Held amounts are not included. The
     /// list is empty if the status was only queried.
     ///
-    /// Each threshold is reported once in a window, across threads, processes and restarts, even if the limit is
-    /// raised between two recordings. The order of the lines in the journal decides which recording or settlement
+    /// Each threshold is reported at most once in a window, across threads, processes and restarts, even if the limit
+    /// is raised between two recordings. The order of the lines in the journal decides which recording or settlement
     /// reports a threshold. If that call returns an error after its line was written, or if its process dies, the
     /// threshold is not reported at all. A settlement counts in the window of its reservation.
     #[serde(skip_serializing_if = "Vec::is_empty")]

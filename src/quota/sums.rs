@@ -9,7 +9,7 @@ use super::window::Window;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counted {
     pub(super) sums: Sums,
-    /// The window. `None` if the period begins with its first use and nothing was used or reserved yet.
+    /// The window. `None` if the period begins with its first use, and no use or reservation has begun a window yet.
     pub(super) window: Option<Window>,
 }
 

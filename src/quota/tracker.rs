@@ -167,7 +167,8 @@ impl Tracker {
         self.granted(limit, &asked, line)
     }
 
-    /// Returns the request for a reservation. If too little of the limit remains, returns the denial instead.
+    /// Returns the request for a reservation. If too little of the limit remains, or if the amount is unknown and the
+    /// limit denies such calls, returns the denial instead.
     fn ask<A: Amount>(&self, limit: &Limit, amount: Option<A>) -> Result<Result<Asked, Denied<A>>> {
         let at = self.now()?;
         let (amount, certainty) = match (amount, limit.unknown) {
@@ -285,7 +286,7 @@ impl Tracker {
         Err(ending::of(&self.journal, hold)?)
     }
 
-    /// Like [`settle`](Self::settle), but fails and records nothing if the reservation was settled or released before.
+    /// Like [`settle`](Self::settle), but fails and records nothing if the reservation is not open any more.
     pub(super) fn settle_once<A: Amount>(
         &self,
         limit: &Limit,
@@ -297,7 +298,7 @@ impl Tracker {
         self.status_after(limit, seq, reserved.held_at, at)
     }
 
-    /// Ends the reservation that line `hold` made. Fails if the reservation was settled or released before.
+    /// Ends the reservation that line `hold` made. Fails if the reservation is not open any more.
     pub(super) fn release_once<A: Amount>(&self, limit: &Limit, hold: u64) -> Result<QuotaStatus<A>> {
         let at = self.now()?;
         let seq = self.end_once(limit, at, hold, Event::Release { hold })?;
@@ -367,8 +368,8 @@ impl Tracker {
         Ok(self.journal.append(&payload(limit, at, event)?)?.seq)
     }
 
-    /// Reads the lines that were appended since the last read, and returns the sums of all lines. If line `seq` was not
-    /// reached, reads the journal again.
+    /// Reads the lines that were appended since the last read, and returns the sums of all lines. If this is
+    /// [not possible](Progress::read_on), or if line `seq` was not reached, reads the journal again from its start.
     fn caught_up(&self, seq: u64) -> Result<MutexGuard<'_, Progress>> {
         let mut progress = lock(&self.progress);
         if !progress.read_on(&self.journal)? || progress.link.seq < seq {

@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// The periods that follow the calendar.
+    /// All periods except the total and those that begin with their first use.
     const PERIODS: [Period; 7] =
         [Period::Minute, Period::Hour, Period::Day, Period::Week, Period::Month, Period::Quarter, Period::Year];
 
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_year_ends_inside_a_week_and_at_a_month() {
+    fn the_year_ends_inside_a_week_and_with_a_month() {
         let (last, first) = ("2025-12-31T23:59:59.999Z", "2026-01-01T00:00:00Z");
         assert_eq!(window(Period::Month, last), "2025-12-01T00:00:00 2026-01-01T00:00:00");
         assert_eq!(window(Period::Month, first), "2026-01-01T00:00:00 2026-02-01T00:00:00");

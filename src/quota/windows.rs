@@ -12,9 +12,9 @@ use crate::metrics::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Used {
     pub(super) consumed: u64,
-    /// The number of lines whose amount is unknown. They add nothing to `consumed`.
+    /// The number of calls whose amount is unknown. They add nothing to `consumed`.
     pub(super) unknown: u64,
-    /// The number of lines whose amount is assumed.
+    /// The number of calls whose amount is assumed.
     pub(super) assumed: u64,
     /// Each watched percentage that was reached, and the line that reached it first.
     reached: Vec<(NonZeroU16, u64)>,

@@ -15,7 +15,7 @@ pub(super) const WORD: Alphabet = ALNUM.with("_");
 pub(super) const URL: Alphabet = WORD.with("-");
 pub(super) const URL_DOTS: Alphabet = URL.with(".");
 pub(super) const BASE64: Alphabet = ALNUM.with("+/=");
-/// The characters of a path or a query in a URL.
+/// The characters of a path in the URL of a webhook.
 pub(super) const PATH: Alphabet = URL.with("/.@%");
 /// The characters of a token in a header or an assignment.
 pub(super) const TOKEN: Alphabet = ALNUM.with("-._~+/=%");

@@ -157,7 +157,7 @@ pub(super) fn hint(cursor: &mut Cursor<'_>, at: usize) -> bool {
         })
 }
 
-/// Returns true if `at` is in a key of an object, and the whole key is the name of a secret.
+/// Returns true if `at` is in a key of an object, and the whole key is the name of a secret or has a backslash.
 fn is_in_key(cursor: &Cursor<'_>, at: usize) -> bool {
     const KEY_BYTES_MAX: usize = 256;
     let rest = cursor.text.get(at..).unwrap_or_default();

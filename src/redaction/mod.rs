@@ -123,8 +123,8 @@ impl Redactor {
         (redacted.count > 0).then(|| redacted.text.into_owned())
     }
 
-    /// Like [`redact`](Self::redact), but the text is the value of `name`. If a name such as `api_key` says that its
-    /// value is a secret, and the whole value looks like a secret, the whole value is replaced.
+    /// Like [`redact`](Self::redact), but the text is the value of `name`. A name such as `api_key` says that its value
+    /// is a secret. If such a value looks like a secret, and `redact` finds none in it, the whole value is replaced.
     pub fn redact_value<'t>(&self, name: &str, value: &'t str) -> Redacted<'t> {
         let redacted = self.redact(value);
         if self.rules.is_none() || redacted.count > 0 {

@@ -21,7 +21,8 @@ pub(super) enum Shape {
     UrlPassword,
     /// A private key between `-----BEGIN … PRIVATE KEY-----` and `-----END … PRIVATE KEY-----`.
     PrivateKey,
-    /// A JSON Web Token: three or five parts with dots between them.
+    /// A JSON Web Token: up to five parts with dots between them. A token of two parts has a second part that begins
+    /// with `eyJ`.
     Jwt,
     /// `Authorization: SCHEME CREDENTIALS`
     Authorization,

@@ -66,8 +66,8 @@ pub struct LedgerReport {
     pub quotas: Vec<QuotaBar>,
     /// The number of quotas that have a limit, but are not in use.
     pub quotas_unused: u64,
-    /// The number of quotas in use that are left out because the list is full. The listed quotas have used larger
-    /// shares of their limits.
+    /// The number of quotas in use that are left out because the list is full. They have used no larger shares of their
+    /// limits than the listed quotas.
     pub quotas_left_out: u64,
     /// The number of quotas that are used up, whether or not they are listed.
     pub quotas_used_up: u64,
@@ -387,11 +387,11 @@ pub struct QuotaBar {
     pub zone: String,
     /// The end of the window. `None` if the window never ends or has not begun.
     pub resets_at: Option<Timestamp>,
-    /// The number of calls whose amount is unknown. `consumed` and `held` do not include them.
+    /// The number of finished calls whose amount is unknown. `consumed` does not include them.
     pub amount_unknown: u64,
-    /// The number of calls whose amount is an assumption. `consumed` and `held` include these amounts.
+    /// The number of finished calls whose amount is assumed. `consumed` includes these amounts.
     pub amount_assumed: u64,
-    /// True if an amount is used or reserved.
+    /// True if an amount, known or unknown, is used or reserved.
     #[serde(skip)]
     pub(super) is_used: bool,
     /// True if the used amount is at least the limit.

@@ -128,7 +128,8 @@ impl LedgerReport {
         (number > 0).then_some(finding)
     }
 
-    /// Returns a line for each listed quota with the level RED that is used up, or that is not.
+    /// Returns lines about the listed quotas with the level RED. If `used_up` is true, they are about the quotas that
+    /// are used up, and otherwise about the others. `number` is the number of all such quotas, listed or not.
     fn details_of(&self, number: u64, used_up: bool) -> Vec<String> {
         let wanted = self.quotas.iter().filter(|quota| quota.is_red() && quota.is_used_up == used_up);
         let mut details: Vec<_> = wanted.take(LISTED_MAX).map(of_quota).collect();

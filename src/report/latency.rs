@@ -13,8 +13,8 @@ const ROWS_MAX: usize = 15;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Latencies {
-    /// The listed skills. Skills that are worse than their baseline come first, then the skills with the most
-    /// executions.
+    /// The listed skills. Skills that are worse than their baseline come first, then the skills with the most known
+    /// latencies.
     pub rows: Vec<LatencyRow>,
     /// The number of skills that are left out.
     pub left_out: u64,
@@ -22,7 +22,7 @@ pub struct Latencies {
     pub worse: u64,
     /// The number of skills whose latency is better than their baseline, whether or not they are listed.
     pub better: u64,
-    /// The number of skills for which the comparison has a verdict.
+    /// The number of skills for which the comparison has a verdict other than [`Verdict::TooFew`].
     pub judged: u64,
 }
 
@@ -48,11 +48,13 @@ pub struct LatencyRow {
     pub recent_p50_ms: Option<f64>,
     /// The number of latencies since the frozen week began.
     pub recent_samples: u64,
-    /// The change since the frozen week began, as a share of the baseline, or `None` if it was not tested.
+    /// The change since the frozen week began, as a share of the baseline. `None` if it was not tested, or if the
+    /// baseline is 0.
     pub change: Option<f64>,
-    /// The 99 % confidence interval of `change`, or `None` if it was not tested.
+    /// The 99 % confidence interval of `change`, or `None` if `change` is `None`.
     pub interval: Option<[f64; 2]>,
-    /// The verdict of the comparison. `None` if no baselines are frozen, or if they do not have this skill.
+    /// The verdict of the comparison. `None` if no baselines are frozen, or if neither these nor the recent executions
+    /// have this skill.
     pub verdict: Option<Verdict>,
 }
 

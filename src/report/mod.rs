@@ -10,8 +10,8 @@
 //! [`Comparison`](crate::baseline::Comparison) and [`GateReport`](crate::governance::GateReport). An unknown value is
 //! `None`, and the report counts the unknown values of each figure.
 //!
-//! A list has only its first rows, and the number of the remaining rows. So the page stays small for any ledger.
-//! Names are shortened. Prompts, outputs and error messages never appear.
+//! Long lists have only their first rows, and most lists count the remaining rows. So the page stays small for any
+//! ledger. Names are shortened. Prompts, outputs and error messages of executions never appear.
 
 mod costs;
 mod data;

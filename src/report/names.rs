@@ -8,8 +8,8 @@ pub(super) fn name(name: &str) -> String {
     shown(name, NAME_CHARS_MAX)
 }
 
-/// Returns at most `chars_max` characters of the text. Invisible characters are escaped, and so are characters such as
-/// `\u{202e}`, which change the direction of writing.
+/// Returns the first `chars_max` characters of the text, and `…` if there are more. Invisible characters are escaped,
+/// and so are characters such as `\u{202e}`, which change the direction of writing.
 pub(super) fn shown(text: &str, chars_max: usize) -> String {
     let mut shown = String::new();
     for (at, c) in text.chars().enumerate() {

@@ -18,8 +18,8 @@ fn with_commas(digits: &str) -> String {
     text
 }
 
-/// Returns an amount without its unit. An amount below 1 US dollar has four decimals, and any other amount has two. An
-/// amount that is not 0 is never shown as 0.
+/// Returns an amount without its unit. An amount between −1 and 1 US dollar has four decimals, and any other amount has
+/// two. An amount that is not 0 is never shown as 0.
 pub(super) fn usd(amount: Usd) -> String {
     const DOLLAR: u128 = 10u128.pow(12);
     let magnitude = amount.pico().unsigned_abs();
@@ -35,7 +35,8 @@ pub(super) fn usd(amount: Usd) -> String {
     format!("{sign}{whole}.{:0width$}", units % 10u128.pow(decimals), width = decimals as usize)
 }
 
-/// Like [`usd`], but puts `≥` before an amount that is only a lower bound.
+/// Like [`usd`], but puts `≥` before an amount that is only a lower bound. If such an amount is too small to be shown,
+/// returns `>0`.
 pub(super) fn bounded(amount: Usd, is_lower_bound: bool) -> String {
     let text = usd(amount);
     match text.strip_prefix('<') {
@@ -66,7 +67,7 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// Like [`percent`], but with a sign.
+/// Like [`percent`], but with a sign, unless the result is `0.0 %`.
 pub(super) fn signed_percent(share: f64) -> String {
     let text = format!("{:+.1} %", share * 100.0);
     if matches!(text.as_str(), "+0.0 %" | "-0.0 %") { "0.0 %".to_owned() } else { text }
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mean_amount_has_four_digits() {
+    fn a_mean_amount_has_four_digits_or_two_decimals() {
         let means = [0.0, 0.000_000_123_45, 0.034_56, 1.5, 1_234.567].map(mean_usd);
         assert_eq!(means, ["0.0000", "0.0000001235", "0.03456", "1.500", "1234.57"]);
     }

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Decision, ExecutionMetrics, Feedback, Status, Step, Timestamp, TracedError, Usd};
 
 /// The status of a run, which follows from the statuses of its root executions. A root execution is an execution that
-/// no other execution of the run started. The status of a parent already reflects the status of its children.
+/// no other execution of the run started. The status of a parent is expected to reflect the status of its children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogStatus {

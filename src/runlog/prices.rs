@@ -98,8 +98,8 @@ fn has_price(execution: &ExecutionMetrics, call: &LlmCall, prices: &PriceTable) 
     prices.cost_if_known(&call, execution.timestamp_start).is_some()
 }
 
-/// Returns the prices of input and output, and of the other meters that `call` used. Returns `None` if `prices` does
-/// not contain the model, or if `table` is not the version of `prices`.
+/// Returns the prices of input and output, and of the other meters that `call` used. Returns `None` if the usage of the
+/// call is unknown, or if `prices` has no price for the call from the version `table`.
 fn rates(execution: &ExecutionMetrics, call: &LlmCall, table: &str, prices: &PriceTable) -> Option<Vec<(Meter, Usd)>> {
     let mut call = execution.call_of(call)?;
     call.usage.input = call.usage.input.max(1);

@@ -81,13 +81,13 @@ fn errors_of(execution: &ExecutionMetrics) -> impl Iterator<Item = Occurrence<'_
     execution.trace.errors.iter().map(traced).chain(last.map(ended))
 }
 
-/// Returns true if `reason` is `error`, or if it is a shortened `error` that ends in `…`.
+/// Returns true if `reason` is equal to `error`, or is the beginning of `error` followed by `…`.
 fn is_same(reason: &str, error: &str) -> bool {
     reason == error || reason.strip_suffix('…').is_some_and(|begin| error.starts_with(begin))
 }
 
-/// Returns the error that ended the execution. The time of the error is the end of the execution, or the start of the
-/// execution if the end is unknown.
+/// Returns the error that ended the execution. Returns `None` if the record has no reason, and the execution did not
+/// fail or was cancelled. The time of the error is the end of the execution, or its start if the end is unknown.
 fn last_error(execution: &ExecutionMetrics) -> Option<TracedError> {
     let is_cancelled = execution.status == Some(Status::Cancelled);
     let failed = execution.execution_failed == Some(true) || execution.execution_succeeded == Some(false);

@@ -43,7 +43,7 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 /// - seven or more hex digits, if both letters and decimal digits are among them;
 /// - letters and digits after `-`, `_`, `#` or `:`, as in `conv-abc123`, but not a number with a unit, as in
 ///   `run-250ms`;
-/// - eight or more letters and digits, if a letter comes after a digit.
+/// - eight or more letters and digits, if a letter comes after a digit, but not a number with a unit.
 ///
 /// Some values identify the error, and are kept:
 ///

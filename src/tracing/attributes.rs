@@ -72,7 +72,8 @@ impl Attributes {
         }
     }
 
-    /// Returns a count, or `None` if the attribute is missing or not a whole number in the range of `u64`.
+    /// Returns a count, or `None` if the attribute is missing or not a whole number in the range of `u64`. A float must
+    /// be at most 2⁵³.
     pub(super) fn count(&self, attribute: Attribute) -> Option<u64> {
         match self.get(attribute)? {
             Value::Whole(count) => u64::try_from(*count).ok(),
@@ -85,7 +86,7 @@ impl Attributes {
         }
     }
 
-    /// Returns an attribute as text, even if its value is a number.
+    /// Like [`text`](Self::text), but also returns a whole number as text.
     pub(super) fn shown(&self, attribute: Attribute) -> Option<String> {
         match self.get(attribute)? {
             Value::Whole(count) => Some(count.to_string()),

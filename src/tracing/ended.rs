@@ -24,8 +24,8 @@ pub(super) struct Ended {
     pub(super) attributes: Attributes,
     /// When the span began.
     pub(super) at: Timestamp,
-    /// When the span began, by the monotonic clock. `None` if the span was an execution, because an [`Execution`]
-    /// measures its own time.
+    /// When the span began, by the monotonic clock. `None` if the span was an execution from its start, because an
+    /// [`Execution`] measures its own time.
     pub(super) begun: Option<Instant>,
     pub(super) end: End,
 }

@@ -73,7 +73,7 @@ impl LedgerLayer {
     }
 
     /// Waits until the records of all spans that have closed are stored, but at most for `timeout`. Returns true if all
-    /// are stored.
+    /// were handled in time. If a record could not be stored, the ledger has warned.
     ///
     /// Call this before the process ends. Dropping the last clone of a layer waits for the records too. But a
     /// subscriber that was set for the whole process is never dropped, and neither is its layer. A record that is not

@@ -7,10 +7,10 @@
 //! | attribute | the span is |
 //! |---|---|
 //! | `gen_ai.operation.name` = `execute_tool` | an execution. The skill is `gen_ai.skill.name`, or else `gen_ai.skill.resource.name`, or else `gen_ai.tool.name`. |
-//! | `invoke_agent`, `invoke_workflow` | an execution of `gen_ai.agent.name` or `gen_ai.workflow.name`, which is the parent of the executions inside it |
+//! | `invoke_agent`, `invoke_workflow` | an execution of `gen_ai.agent.name` or `gen_ai.workflow.name`. It is the parent of the executions inside the span. |
 //! | `chat`, `generate_content`, `text_completion`, `embeddings` and other work of models | a call, which the nearest enclosing execution lists. If no execution encloses the call, the call is an execution itself. |
 //! | `create_agent`, `plan`, `retrieval`, work with a memory | not recorded |
-//! | any other operation | a call, if the span reports usage |
+//! | any other operation | a call, if the span reports usage. If no execution encloses the span, the span is an execution, with or without usage. |
 //! | `runledger.skill` | an execution of the skill that the attribute names, whatever the other attributes are |
 //!
 //! ```

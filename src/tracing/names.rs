@@ -72,7 +72,7 @@ impl Attribute {
     }
 }
 
-/// The attributes that are read, sorted by name. The sources are:
+/// The attributes that are read, sorted by name. The main sources are:
 ///
 /// - `gen_ai.*`: the semantic conventions of OpenTelemetry (version 1.41 and the main branch), and the older names
 ///   `system`, `prompt_tokens` and `completion_tokens`. `gen_ai.skill.*` is only proposed to OpenTelemetry.

@@ -33,7 +33,8 @@ pub(super) enum Model {
     Embed,
     /// Any other work of models, such as generating an image.
     Other,
-    /// An operation that this version does not know. The span is a call only if it reports usage.
+    /// An operation that this version does not know. An execution lists the span as a call only if the span reports
+    /// usage.
     Unknown,
 }
 

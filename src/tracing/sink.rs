@@ -101,7 +101,7 @@ impl Sink {
     }
 
     /// Waits until every record that was queued before this call is stored, but at most for `timeout`. Returns true if
-    /// all of them are stored.
+    /// all of them were handled in time. A record that could not be stored causes a warning.
     pub(super) fn flush(&self, timeout: Duration) -> bool {
         let Some((sender, _)) = self.queue.get().and_then(PerProcess::get).and_then(|queue| queue.running.as_ref())
         else {

@@ -18,10 +18,10 @@ pub(super) struct Open {
     pub(super) attributes: Attributes,
     /// When the span began.
     pub(super) at: Timestamp,
-    /// When the span began, by the monotonic clock. `None` if the span is an execution, because an [`Execution`]
-    /// measures its own time.
+    /// When the span began, by the monotonic clock. `None` if the span was an execution from its start, because an
+    /// [`Execution`] measures its own time.
     pub(super) begun: Option<Instant>,
-    /// `None` if the span is a call of an enclosing execution.
+    /// `None` if the span is a call of an enclosing execution, or if `role` is `None`.
     pub(super) execution: Option<Execution>,
     /// The calls inside this span that have ended.
     pub(super) calls: Vec<Ended>,

@@ -545,7 +545,8 @@ fn artifact_version_not_recorded() {
 #[test]
 fn regen_attempts_untracked() {
     let twice = |record: &mut ExecutionMetrics| record.production.regen_count = Some(0);
-    let why = r#"regeneration untracked: "renderer": several attempts at shot "s-4" have the regen_count 0 [3 5]"#;
+    let why =
+        r#"regeneration untracked: "renderer": several successful attempts at shot "s-4" have the regen_count 0 [3 5]"#;
     assert_eq!(after(5, twice), [why]);
     // A failed attempt is repeated under its number.
     let mut records = run();

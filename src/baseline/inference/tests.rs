@@ -154,7 +154,7 @@ fn counted(ascending: &[u64]) -> Vec<permutation::Scored> {
 }
 
 #[test]
-fn tails_agree_with_counts_of_all_splits() {
+fn exact_tails_design_effects_and_weighted_holm_agree_with_the_reference() {
     let mut kinds = [0; 5];
     let mut off = Vec::new();
     for line in include_str!("../../../tests/data/verdicts_reference.jsonl").lines() {

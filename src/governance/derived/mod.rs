@@ -94,8 +94,8 @@ impl DerivedMetrics {
     /// shots. The same factor applies to its share of failures, compared with the share of all shots together.
     pub const HIGH_RISK_TIMES_AVERAGE: f64 = 1.5;
 
-    /// Computes the metrics of `records` in one pass. Memory grows with the number of names, shots and artifacts, not
-    /// with the number of records.
+    /// Computes the metrics of `records` in one pass. Memory grows with the number of names, of shots, and of
+    /// executions that name an artifact, not with the number of all records.
     ///
     /// An error of [`ErrorKind::Malformed`] in `records` reports a line that is not a record. The line is skipped and
     /// counted in [`skipped`](Self::skipped).

@@ -173,7 +173,8 @@ pub enum Statistic {
         estimated_usd: Usd,
         /// The sum of the costs, in US dollars.
         actual_usd: Usd,
-        /// The costs minus the estimates, as a share of the estimates, or `None` if the sum of the estimates is 0.
+        /// The costs minus the estimates, as a share of the estimates. `None` if the sum of the estimates is not above
+        /// 0.
         relative: Option<f64>,
         /// The 99 % confidence interval of the mean difference between cost and estimate, in US dollars. `None` for
         /// fewer than two executions, or if the sum of squares overflows.
@@ -201,8 +202,8 @@ pub struct ShareTest {
     pub interval: [f64; 2],
     /// The p-value: the probability of a difference at least this large if the true shares are equal.
     pub p_value: f64,
-    /// The p-value, adjusted by Holm's method (1979) for all tests of the trigger. This value decides whether the
-    /// problem is escalated.
+    /// The p-value, adjusted by Holm's method (1979) for all tests of the trigger. This value and `delta` decide
+    /// whether the problem is escalated.
     pub p_adjusted: f64,
     /// For [`Trigger::DriftWithTier`], the association of drift with the tiers. `None` for other triggers, or if an
     /// expected count in the table of drift by tier is below 5.

@@ -65,7 +65,7 @@ fn judge_equal(skill: &str, shot: &str, attempts: &[Attempt], reasons: &mut Reas
     for same in attempts.chunk_by(|one, other| one.count == other.count) {
         let succeeded: Vec<Uuid> = same.iter().filter(|attempt| attempt.succeeded).map(|attempt| attempt.id).collect();
         if succeeded.len() > 1 {
-            let found = format!("several attempts at shot {shot} have the regen_count {}", same[0].count);
+            let found = format!("several successful attempts at shot {shot} have the regen_count {}", same[0].count);
             for id in succeeded {
                 reasons.add(Rule::RegenUntracked, Some(skill), found.clone(), Some(id));
             }

@@ -75,15 +75,15 @@ impl Gate {
     }
 
     /// Lets [`LedgerReader::gate`](crate::LedgerReader::gate) verify every line of the ledger. By default, lines that
-    /// were already verified when an index was built are skipped. But lines of the run, and lines of a segment that
-    /// has changed, are always verified.
+    /// were already verified when an index was built are skipped, but the lines of the run are verified. The
+    /// documentation of `LedgerReader::gate` says which changes of other lines are then not noticed.
     #[must_use]
     pub fn verify_every_line(self) -> Self {
         Self { verifies_every_line: true, ..self }
     }
 
     /// Sets the executions that the run must have. Without expectations, the gate can notice a missing execution only
-    /// if another record refers to the execution.
+    /// if the execution left another trace. For example, a child names it as its parent.
     #[must_use]
     pub fn expected(self, expected: Expectations) -> Self {
         Self { expected, ..self }
@@ -102,8 +102,8 @@ impl Gate {
     }
 
     /// Adds the times (UTC) at which the ledger [reported lost records](crate::LedgerReader::losses), each with the
-    /// number of records. Nobody knows to which run a lost record belongs. So each report after the start of the
-    /// judged run is a reason to fail.
+    /// number of records. Nobody knows to which run a lost record belongs. So each report from the start of the judged
+    /// run on is a reason to fail.
     #[must_use]
     pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
         self.lost.extend(lost);
@@ -179,8 +179,10 @@ impl Gate {
             run.wrong(Rule::UnstructuredData, error.to_string());
         }
         let unnamed = skipped.count() - skipped.errors().len() as u64;
-        if unnamed > 0 {
-            run.wrong(Rule::UnstructuredData, format!("{unnamed} more lines that are not records"));
+        match unnamed {
+            0 => {}
+            1 => run.wrong(Rule::UnstructuredData, "1 more line that is not a record".to_owned()),
+            _ => run.wrong(Rule::UnstructuredData, format!("{unnamed} more lines that are not records")),
         }
         Ok(run.judge())
     }

@@ -37,8 +37,8 @@ pub enum Rule {
     TierUndocumented,
     /// Every record names its artifact with a version, if the policy requires an artifact of this record.
     ArtifactVersionNotRecorded,
-    /// Every record has a `regen_count`, if the policy requires one of this record. Two successful attempts to generate
-    /// the same shot must have different counts.
+    /// Every record has a `regen_count`, if the policy requires one of this record. If a skill succeeds twice in
+    /// generating the same shot, the two attempts must have different counts.
     RegenUntracked,
     /// Every record has an outcome, if the policy requires one of this record. The outcome does not contradict other
     /// fields.
@@ -54,7 +54,7 @@ pub enum Rule {
     /// All records of an execution are equal. Copies are allowed, because a new segment (file) of the ledger can repeat
     /// lines of the previous segment. A different record may follow in two cases. Either the earlier record says
     /// interrupted or paused, or the later record keeps all known values of the earlier one and adds others. The later
-    /// record is then used.
+    /// record is then used. No record outside the run has the id of an execution of the run.
     Overwritten,
     /// Every line of the ledger is a record.
     UnstructuredData,

@@ -52,7 +52,8 @@ pub(in crate::quota) struct Held {
     pub(in crate::quota) holder: Option<String>,
 }
 
-/// How long an expired hold is remembered. A process whose clock is behind may still write lines about the hold.
+/// How long an expired hold is remembered at least. A process whose clock is behind may still write lines about the
+/// hold.
 const CLOCK_SKEW_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
 impl Account {
@@ -167,7 +168,7 @@ impl Account {
         }
     }
 
-    /// Returns the usage in the frame's window at `at`, or `None` if nothing was consumed in the window.
+    /// Returns the usage in the frame's window at `at`, or `None` if the account has no sums of this window.
     pub(super) fn used(&self, frame: Frame, at: Timestamp) -> Option<&Used> {
         match frame {
             Frame::Always(period, window) => self.always_of(period).and_then(|place| self.always[place].get(window)),

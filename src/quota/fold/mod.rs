@@ -90,12 +90,14 @@ impl Fold {
         &self.missed
     }
 
-    /// Returns true if line `hold` requested a reservation against `limit` that was granted and is still open.
+    /// Returns true if line `hold` requested a reservation against `limit` that was granted and is still open. A
+    /// reservation that expired recently counts as open.
     pub(super) fn is_open(&self, limit: &Limit, hold: u64) -> bool {
         self.account(limit).is_some_and(|account| account.holds.contains_key(&hold))
     }
 
     /// Returns the unit, the API and the reservation of line `hold`, if the reservation was granted and is still open.
+    /// A reservation that expired recently counts as open.
     pub(super) fn held(&self, hold: u64) -> Option<(&str, &str, &Held)> {
         let accounts = self.accounts.iter().flat_map(|(unit, apis)| apis.iter().map(move |it| (unit, it)));
         let mut found =
@@ -103,7 +105,8 @@ impl Fold {
         found.next()
     }
 
-    /// Returns the unit, the API, the line and the reservation of each open reservation, sorted by line.
+    /// Returns the unit, the API, the line and the reservation of each open reservation, sorted by line. Includes
+    /// reservations that expired recently.
     pub(super) fn all_held(&self) -> Vec<(&str, &str, u64, &Held)> {
         let accounts = self.accounts.iter().flat_map(|(unit, apis)| apis.iter().map(move |it| (unit, it)));
         let held = accounts.flat_map(|(unit, (api, account))| {

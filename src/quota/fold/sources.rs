@@ -1,11 +1,11 @@
 //! Keeps track of how far the sources of an account were counted. This module does no I/O and reads no clock.
 //!
-//! A source is a file that grows, such as the file of a session. Each of its bytes counts once.
+//! A source is a file that grows, such as the file of a session. Each of its bytes counts at most once.
 //!
 //! An account remembers at most [`SOURCES_MAX`] sources. It forgets a source only when a new one is added. Nothing of a
 //! forgotten source can count twice, because the account remembers the time of the latest line among all lines of
-//! forgotten sources. From a source that it does not know, the account counts only uses after that time. It ignores
-//! earlier uses, even uses that it has never counted.
+//! forgotten sources. From a source that it does not know, the account counts only uses that are later than this time
+//! plus [`SKEW_MS`]. It ignores earlier uses, even uses that it has never counted.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,8 @@ use crate::metrics::Timestamp;
 
 /// The largest number of sources that are remembered.
 pub(super) const SOURCES_MAX: usize = 1024;
-/// A source may be forgotten if it had no line for this time, in milliseconds: seven days.
+/// A source may be forgotten if it had no line for this time, in milliseconds: seven days. If there is no room for a
+/// new source, the source with the oldest last line is forgotten earlier.
 pub(super) const IDLE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// How far the time of a use can be after the time of its line, because clocks differ: ten minutes.
 const SKEW_MS: u64 = 10 * 60 * 1000;
@@ -37,7 +38,7 @@ pub(in crate::quota) struct Source {
     pub(in crate::quota) state: String,
     /// Only uses after this time count. With `None`, all uses count.
     counts_after: Option<Timestamp>,
-    /// The latest time of a line of this source.
+    /// The time of the latest line of this source.
     last: Timestamp,
 }
 

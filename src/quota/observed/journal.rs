@@ -10,20 +10,20 @@ use crate::journal::format::{Layout, line};
 use crate::journal::{Journal, JournalOptions, Line, Lines};
 use crate::metrics::Timestamp;
 
-/// The number of lines that are read, from the end of the journal.
+/// The number of lines that `latest` reads, from the end of the journal.
 const LINES_READ: usize = 256;
-/// If the report of a window is not among this many lines at the end of the journal, the next call of `record` repeats
-/// the report. So every known window has a line among the lines that are read.
+/// The report of a window that is not among this many lines at the end of the journal is stored again, together with
+/// the next news. So every known window has a line among the lines that are read.
 const LINES_KEPT: u64 = 128;
-/// A report may be this much later than the clock. A later report is not used, because it would hide all reports
-/// until that time.
+/// A report may be this much later than the clock. A later report is not used, because it would hide all reports of its
+/// window until that time.
 const FUTURE_MS_MAX: u64 = 5 * 60 * 1_000;
 
 /// A journal of a vendor's reports about the windows of a subscription, such as `observed.jsonl` next to the ledger.
 /// Each line is one [`ObservedWindow`]. Several threads and processes may use the journal at once.
 ///
 /// A report is stored only if it is [news](Observed::is_news). So a program that reports often does not fill the
-/// disk. Reading takes no lock, and reads only the end of the journal.
+/// disk. Reading takes no lock. [`latest`](Self::latest) reads only the end of the journal.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -87,8 +87,8 @@ impl ObservedJournal {
     }
 
     /// Stores each report in `windows` that is [news](Observed::is_news), and adds it to `known`. Get `known` from
-    /// [`latest`](Self::latest). Returns the number of stored reports. If no report is news, the journal is not
-    /// opened or created.
+    /// [`latest`](Self::latest). Returns the number of reports that were news. If no report is news, the journal is
+    /// not opened or created.
     ///
     /// If two processes record the same report at the same time, it can be stored twice. The second line changes
     /// nothing.
@@ -125,12 +125,14 @@ impl ObservedJournal {
         first.map(|_| news.len())
     }
 
-    /// Returns the report, or an error if the report is in the future.
+    /// Returns the report, or an error if the report is more than 5 minutes in the future.
     fn dated(&self, window: ObservedWindow) -> Result<ObservedWindow> {
         let now = Timestamp::from_unix_ms((self.options.clock)()).unwrap_or(window.at);
         if window.at.ms_since(now).is_some_and(|ms| ms > FUTURE_MS_MAX) {
-            let found =
-                format!("found a report of {}; expected one from before {now}, the time of the clock", window.at);
+            let found = format!(
+                "found a report of {}; expected one from at most 5 minutes after {now}, the time of the clock",
+                window.at
+            );
             return Err(Error::new(ErrorKind::Invalid, "use an observed window").path(&self.path).detail(found));
         }
         Ok(window)

@@ -19,7 +19,7 @@ pub struct Observed {
     /// The reports with their lines, sorted by agent, limit and name of the window.
     latest: Vec<Stored>,
     skipped: Skipped,
-    /// The number of the journal's last line; 0 if there is no line.
+    /// The number of the last line that was read or stored; 0 if there is no such line.
     last_line: u64,
 }
 
@@ -36,7 +36,8 @@ impl Observed {
         self.latest.iter().map(|stored| &stored.window)
     }
 
-    /// Returns the lines that could not be read, such as damaged lines and lines of newer versions.
+    /// Returns the lines that could not be read, such as damaged lines and lines of newer versions. Also contains the
+    /// reports that were not used because they are more than 5 minutes in the future.
     pub fn skipped(&self) -> &Skipped {
         &self.skipped
     }
@@ -51,11 +52,11 @@ impl Observed {
         })
     }
 
-    /// Returns true if `window`, whose own time is unknown, is older than the known report.
+    /// Returns true if `window`, whose own time is unknown, counts as older than the known report, or has ended.
     ///
     /// A status line does not say when its numbers were reported, and an idle session repeats old numbers. But the
-    /// use of a window only grows. So a report is older if its window has ended, or if the known report has a later
-    /// window or a higher use. A vendor can lower a use later, so the known report is trusted for one hour only.
+    /// use of a window normally grows. So a report counts as older if its window has ended, or if the known report has
+    /// a later window or a higher use. A vendor can lower a use, so the known report is trusted for one hour only.
     pub fn has_newer(&self, window: &ObservedWindow) -> bool {
         let is_older = |known: &ObservedWindow| {
             let is_trusted = window.at.ms_since(known.at).is_none_or(|ms| ms < TRUSTED_MS);
@@ -101,7 +102,7 @@ impl Observed {
         self.skipped.add(error);
     }
 
-    /// Returns the windows whose line is not among the last `lines` lines.
+    /// Returns the reports whose line is not among the last `lines` lines.
     pub(super) fn before_last(&self, lines: u64) -> impl Iterator<Item = &ObservedWindow> {
         let is_before = move |stored: &&Stored| stored.line.saturating_add(lines) <= self.last_line;
         self.latest.iter().filter(is_before).map(|stored| &stored.window)

@@ -1,4 +1,4 @@
-//! Reports of vendors about the windows of a subscription, such as the use of the last 5 hours in percent. These
+//! Reports of vendors about the windows of a subscription, such as the use of a window of 5 hours in percent. These
 //! reports are never mixed with the amounts that a [`Quota`](super::Quota) measures.
 
 mod journal;

@@ -11,7 +11,7 @@ const CHARS_MAX: usize = 60;
 /// Two ends of windows count as equal if they differ by less than this.
 const EQUAL_MS: u64 = 60_000;
 const MINUTE_MS: u64 = 60_000;
-/// The assumed length of a window whose name does not say its length. No vendor's plan has a longer window.
+/// The assumed length of a window whose name does not say its length. No known plan of a vendor has a longer window.
 const LENGTH_MS_MAX: u64 = 31 * 24 * 60 * MINUTE_MS;
 /// A larger percentage is treated as a mistake, and refused.
 const PERCENT_MAX: f64 = 10_000.0;
@@ -30,7 +30,8 @@ pub struct ObservedWindow {
     pub window: String,
     /// The used share of the limit in percent, from 0 to 10,000. It can exceed 100.
     pub used_percent: f64,
-    /// The end of the window, after which the vendor counts from 0 again, or `None` if it was not reported.
+    /// The end of the window, after which the vendor counts from 0 again. `None` if no end or an impossible end was
+    /// reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<Timestamp>,
     /// The time at which the vendor reported the use. The JSON that an agent passes to the command of its status line
@@ -85,11 +86,11 @@ impl ObservedWindow {
         }
     }
 
-    /// Returns true if the window ended before `now`. Its use at `now` is then unknown.
+    /// Returns true if the window ended at or before `now`. Its use at `now` is then unknown.
     ///
-    /// A window of 5 hours, for example, has ended 5 hours and one minute after the report, even if no end or a later
-    /// end was reported. The length follows from the name of the window. If the name does not say the length, the
-    /// length is taken as 31 days.
+    /// A window of 5 hours, for example, ends at most 5 hours and one minute after the report. This is so even if no
+    /// end or a later end was reported. The length follows from the name of the window. If the name does not say the
+    /// length, the length is taken as 31 days.
     pub fn is_reset(&self, now: Timestamp) -> bool {
         let last = self.last_end();
         self.resets_at.map_or(last, |resets_at| resets_at.min(last)) <= now

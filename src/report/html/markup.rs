@@ -1,4 +1,4 @@
-//! Pieces of HTML. Every text is escaped here.
+//! Pieces of HTML, and the functions that escape texts.
 
 use std::fmt::Write;
 
