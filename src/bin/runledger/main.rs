@@ -74,7 +74,7 @@ fn main() -> ExitCode {
         _ => None,
     };
     let stdout = BufWriter::new(io::stdout().lock());
-    // `cat` writes the stored bytes to a program, and text to a person.
+    // `cat` writes the stored bytes, unless stdout is a terminal. On a terminal, control characters are escaped.
     let is_stored = matches!(command, Command::Cat(_)) && !io::stdout().is_terminal();
     let mut out = AfterBar { bar, out: if is_stored { Escaped::off(stdout) } else { Escaped::new(stdout) } };
     let run = |out: &mut _| {

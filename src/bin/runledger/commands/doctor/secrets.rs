@@ -48,7 +48,7 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     Ok(if any { ExitCode::No } else { ExitCode::Yes })
 }
 
-/// The number of findings that wait to be written.
+/// The largest number of findings that wait to be written.
 const WAITING_MAX: usize = 1000;
 
 /// Searches a ledger, its archives, and the files beside it. Returns true if there are secrets.

@@ -142,8 +142,8 @@ impl Settings {
         if self.project {
             return Ok(Path::new(directory).join(file));
         }
-        // The variable can list several directories, all of which an import reads. The agent itself uses only the first
-        // directory.
+        // CLAUDE_CONFIG_DIR can list several directories, all of which an import reads. The agent itself uses only the
+        // first directory.
         let given = env::var(variable).ok();
         let given = given.as_deref().and_then(|given| given.split(',').next()).map(str::trim);
         if let Some(given) = given.filter(|given| !given.is_empty()) {
