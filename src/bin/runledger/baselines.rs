@@ -19,7 +19,7 @@ use crate::week::Week;
 /// the path is the ledger itself.
 pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
     let path = global.ledger.with_file_name("baselines.jsonl");
-    if path == global.ledger { Err(Failure::IsLedger { operation: "write the baselines", path }) } else { Ok(path) }
+    if path == global.ledger { Err(Failure::IsLedger { operation: "use the baselines", path }) } else { Ok(path) }
 }
 
 /// Returns the baselines of the given week, or of the latest frozen week if no week is given.

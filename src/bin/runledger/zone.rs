@@ -48,7 +48,8 @@ impl fmt::Display for Zone {
         match self.0.iana_name() {
             _ if self.is_utc() => f.write_str("UTC"),
             Some(name) => f.write_str(name),
-            // A zone without a name has the same offset at all times.
+            // A zone without a name usually is an offset of --zone, which is the same at all times. The zone of the
+            // machine can also be without a name.
             None => fixed(self.0.to_offset(jiff::Timestamp::UNIX_EPOCH)).fmt(f),
         }
     }

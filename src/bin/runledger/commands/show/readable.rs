@@ -26,7 +26,8 @@ pub(super) fn write(record: &ExecutionMetrics, out: &mut impl Write) -> Result<(
     Ok(paragraph("`--json` prints the record as JSON, and so does a pipe.", [0, 2], out)?)
 }
 
-/// The largest number of spaces before the second line of a value.
+/// The second line of a value is indented by the width of the widest key, but by at most this number of columns, and by
+/// 2 more.
 const KEY_COLUMNS_MAX: usize = 30;
 
 /// The values of a record, each with its path.

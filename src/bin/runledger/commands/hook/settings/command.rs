@@ -32,7 +32,7 @@ pub(super) fn left_limits(removed: &BTreeSet<String>, global: &Global) -> Vec<St
         if let Some(first) = names.first() {
             let (names, path) = (names.join(", "), limits::path(&global));
             notes.push(format!(
-                "the limits {names} stay in {}, although no hook enforces them now. To remove one: runledger quota unset {} \
+                "the limits {names} stay in {}. The removed hook enforced them. To remove one: runledger quota unset {} \
                  --ledger {}",
                 path.display(),
                 quoted(first),

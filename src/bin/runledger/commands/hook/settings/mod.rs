@@ -64,9 +64,9 @@ pub(super) enum Command {
     },
     /// Remove the hook from the settings of an agent
     ///
-    /// Removes each hook that runs `runledger hook`, whatever the path and the name of the program are. Also removes
-    /// lists and objects that become empty. Everything else stays as it is. Limits stay too; the output names the
-    /// limits that the hook enforced.
+    /// Removes each hook that runs `runledger hook`, whatever the path of the program is. A hook that `install` wrote
+    /// is removed even if the program has another name. Also removes lists and objects that become empty. Everything
+    /// else stays as it is. Limits stay too; the output names the limits that the hook enforced.
     #[command(after_help = "Example: stop recording the work of Codex
   runledger hook uninstall codex")]
     Uninstall {
