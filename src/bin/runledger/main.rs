@@ -2,9 +2,9 @@
 //!
 //! - `commands/` has one file or folder for each command, with its arguments and its function `run`.
 //! - `term/` has tables, colours, messages and the progress bar. It does not depend on the commands or the ledger.
-//! - The other files in this directory are shared by several commands.
+//! - The other files in this directory serve the commands. Most of them are shared by several commands.
 //!
-//! No two files import each other, and a command does not import another command.
+//! No two files import each other. Of the commands, only `fleet` and `retention` import other commands.
 
 mod answer;
 mod argument;

@@ -125,8 +125,8 @@ fn moment(utc: &NaiveDateTime) -> jiff::Timestamp {
 }
 
 fn fixed(offset: Offset) -> FixedOffset {
-    // Both crates accept all offsets of less than a day, and no zone has a larger offset. So the fallback is never
-    // used.
+    // Both crates accept all offsets of less than a day. No zone of the time zone database has a larger offset, so the
+    // fallback is not used.
     FixedOffset::east_opt(offset.seconds()).unwrap_or(Utc.fix())
 }
 

@@ -23,7 +23,7 @@ const NOT_SEARCHED: [&str; 8] =
 /// A secret in a line.
 #[derive(Debug, Serialize)]
 struct InLine {
-    /// The number of the line; `None` if the line has none.
+    /// The number of the line; `None` if the line has no number.
     line: Option<u64>,
     execution_id: Option<String>,
     /// The path of the keys to the secret; empty if the line is not JSON.
@@ -93,7 +93,7 @@ fn search(path: &Path, global: &Global, out: &mut impl Write) -> Result<bool, Fa
     Ok(any)
 }
 
-/// Returns the lines of a file. A file that was removed in the meantime has none.
+/// Returns the lines of a file. A file that was removed in the meantime has no lines.
 fn lines_of(file: &Path) -> io::Result<Vec<Vec<u8>>> {
     match File::open(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
