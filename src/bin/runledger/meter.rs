@@ -38,8 +38,8 @@ pub(crate) struct SessionFile<'a> {
     /// the lines of all sessions count.
     pub(crate) session: Option<&'a str>,
     /// When the file was created; `None` if the file system does not report it. Calls that are older than the file by
-    /// more than [`BEFORE_CREATION_MS`] do not count, because a forked session copied them from the file of another
-    /// session. They count when that other file is measured.
+    /// more than [`BEFORE_CREATION_MS`] do not count. A forked session copied them from the file of another session.
+    /// They count when that other file is measured.
     pub(crate) created: Option<Timestamp>,
 }
 
