@@ -40,7 +40,7 @@ pub(crate) fn change<T>(
     path: &Path,
     change: impl FnOnce(Option<&str>) -> Result<(Option<String>, T), Failure>,
 ) -> Result<T, Failure> {
-    // If the path is a symbolic link, its target is replaced.
+    // If the path is a symbolic link to an existing file, that file is replaced.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let failed = |source| Failure::File { operation: CHANGE, path: path.clone(), source };
     make_directory(directory(path)).map_err(failed)?;

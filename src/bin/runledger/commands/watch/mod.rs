@@ -122,8 +122,8 @@ pub(crate) struct Args {
     /// nothing. The time of a problem of `escalate` is the end of the first day (UTC) on which the problem existed
     #[arg(long)]
     dry_run: bool,
-    /// With --dry-run, print the alerts since this time [default: 30d]. WHEN has the same forms as for `runledger
-    /// escalate`
+    /// With --dry-run, print the alerts since this time, but at most those of the last 366 days [default: 30d]. WHEN
+    /// has the same forms as for `runledger escalate`
     #[arg(long, value_name = "WHEN", requires = "dry_run", allow_hyphen_values = true)]
     since: Option<When>,
     #[command(flatten)]
