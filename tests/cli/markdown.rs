@@ -47,7 +47,7 @@ Compared with the baselines of the week from 2026-02-09T00:00:00.000Z. Judged: 7
 | no change shown | `search` | `tokens_mean` | 1003 | 1003 | -0.1% … 0.1% | 1.0000 | 168 / 82 |  |
 | too few | `search` | `cost_mean_usd` | - | - | - | - | 0 / 0 | 30 more in the baseline, 30 more recent |
 
-`values` shows the number of executions in the baseline, and the number of recent executions.
+`values` shows the number of known values in the baseline, and in the recent executions.
 "
     );
     let day = ["compare", "--markdown", "--since", "2026-02-05", "--until", "2026-02-05", "--skill", "publish"];

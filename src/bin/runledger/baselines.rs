@@ -16,10 +16,10 @@ use crate::term::{Column, Table, cell, printable, short};
 use crate::week::Week;
 
 /// Returns the path of the file with the frozen baselines. This file is in the same directory as the ledger. Fails if
-/// it would be the ledger itself.
+/// the path is the ledger itself.
 pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
     let path = global.ledger.with_file_name("baselines.jsonl");
-    if path == global.ledger { Err(Failure::IsLedger { operation: "write the baselines", path }) } else { Ok(path) }
+    if path == global.ledger { Err(Failure::IsLedger { operation: "use the baselines", path }) } else { Ok(path) }
 }
 
 /// Returns the baselines of the given week, or of the latest frozen week if no week is given.
@@ -100,7 +100,8 @@ pub(crate) fn of_lower_bounds(executions: u64) -> Option<String> {
     Some(format!("the cost and the tokens of {of}, so the means of cost and tokens can be too low"))
 }
 
-/// Writes a table of baselines. Below the table, writes for how many executions each value is unknown.
+/// Writes a table of baselines. Below the table, writes for how many executions each value is unknown, and which
+/// percentiles are not exact.
 pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Name(heading),
@@ -129,7 +130,7 @@ pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl
 }
 
 /// Writes for how many executions each value is unknown. Without these numbers, the statistics would seem to include
-/// all executions.
+/// all executions. Also writes which percentiles are not exact.
 fn unknowns(baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
     for (name, baseline) in baselines.iter() {
         let counts = [

@@ -20,8 +20,8 @@ use crate::redaction::redactor;
 use crate::term::quoted;
 use crate::warnings::warn;
 
-/// How long a hold lasts if nobody ends it. The time is longer than any tool call. If an agent has died, the hook ends
-/// its holds much earlier.
+/// How long a hold lasts if nobody ends it. A tool call is not expected to take longer. If an agent has died, the hook
+/// can end its holds much earlier.
 const HOLD_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Says whether a tool call may be made.
@@ -43,7 +43,7 @@ pub(crate) struct Judged {
     pub(crate) holds: Vec<String>,
 }
 
-/// The enforced limits, and the quota against which they are counted.
+/// The enforced limits, and the quota that counts what is used of them.
 #[derive(Debug)]
 pub(crate) struct Budgets {
     quota: Quota,
@@ -60,7 +60,7 @@ enum Held {
 
 impl Budgets {
     /// Opens the quota of the ledger. Waits for the lock of the quota's journal for at most `lock_deadline`. `holder`
-    /// is stored with each hold. If no limit is enforced, returns `None`, and opens and creates nothing.
+    /// is stored with each hold. If no limit is enforced, returns `None`, and does not open or create the journal.
     pub(crate) fn open(
         lock_deadline: Duration,
         holder: impl FnOnce() -> Option<String>,

@@ -28,7 +28,7 @@ fn keys() -> Vec<String> {
     Meter::ALL.into_iter().map(|meter| meter.usage_key().replace("_ms", "_seconds")).collect()
 }
 
-/// Returns the nearest whole number of milliseconds. Returns `None` if the number is negative or does not fit in a
+/// Returns the nearest whole number of milliseconds. Returns `None` if this number is negative or does not fit in a
 /// `u64`.
 fn milliseconds(seconds: f64) -> Option<u64> {
     let milliseconds = (seconds * 1000.0).round();

@@ -17,7 +17,7 @@ pub(crate) fn read(operation: &'static str, path: &Path) -> Result<String, Failu
 /// Returns when the file was last changed, or the current time if this is unknown. A time before 2023 counts as
 /// unknown, because package archives give their files a time such as 1980-01-01.
 pub(crate) fn changed_at(path: &Path) -> Timestamp {
-    // The start of 2023. No price table was published before this time.
+    // The start of 2023. genai-prices and LiteLLM published no price table before this time.
     const EARLIEST_MS: i64 = 1_672_531_200_000;
     let changed = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
     let ms = changed.and_then(|time| i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok());

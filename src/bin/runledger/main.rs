@@ -2,9 +2,9 @@
 //!
 //! - `commands/` has one file or folder for each command, with its arguments and its function `run`.
 //! - `term/` has tables, colours, messages and the progress bar. It does not depend on the commands or the ledger.
-//! - The other files in this directory are shared by several commands.
+//! - The other files in this directory serve the commands. Most of them are shared by several commands.
 //!
-//! No two files import each other, and a command does not import another command.
+//! No two files import each other. Of the commands, only `fleet` and `retention` import other commands.
 
 mod answer;
 mod argument;
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
         _ => None,
     };
     let stdout = BufWriter::new(io::stdout().lock());
-    // `cat` writes the stored bytes to a program, and text to a person.
+    // `cat` writes the stored bytes, unless stdout is a terminal. On a terminal, control characters are escaped.
     let is_stored = matches!(command, Command::Cat(_)) && !io::stdout().is_terminal();
     let mut out = AfterBar { bar, out: if is_stored { Escaped::off(stdout) } else { Escaped::new(stdout) } };
     let run = |out: &mut _| {

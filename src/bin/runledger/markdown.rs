@@ -134,7 +134,7 @@ pub(crate) fn prose(text: &str) -> String {
     escape_markdown(&printable(&shortened(text, TEXT_CHARS_MAX))).replace('@', "@<!-- -->")
 }
 
-/// Returns at most `chars_max` characters. A shortened text ends with `…`.
+/// Returns the first `chars_max` characters of the text. A shortened text also gets a `…` at its end.
 fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
     match text.char_indices().nth(chars_max) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),

@@ -13,7 +13,7 @@ use runledger::{ExecutionMetrics, Quota, Timestamp, Usd, Uuid, hash_bytes};
 use crate::clock;
 use crate::failure::Failure;
 
-/// The largest number of bytes that one call of [`measure`] reads for each API.
+/// The number of bytes that the hook lets one call of [`measure`] evaluate for each API.
 pub(crate) const BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// A file is identified by at most this many bytes of its first line.
 const HEAD_BYTES_MAX: u64 = 4 * 1024;
@@ -21,7 +21,7 @@ const HEAD_BYTES_MAX: u64 = 4 * 1024;
 /// the clock of the file system may be imprecise.
 const BEFORE_CREATION_MS: i64 = 2_000;
 /// If new lines add nothing to the quota and have fewer bytes than this, the quota does not store that they were read.
-/// Reading them again takes at most a millisecond.
+/// So few lines can be read again in about a millisecond.
 const IDLE_BYTES_MIN: u64 = 64 * 1024;
 
 const OPERATION: &str = "read what a session has used";
@@ -37,8 +37,9 @@ pub(crate) struct SessionFile<'a> {
     /// The session whose lines count. Lines that a resumed session copied from another session do not count. `None` if
     /// the lines of all sessions count.
     pub(crate) session: Option<&'a str>,
-    /// When the file was created; `None` if the file system does not report it. Earlier calls do not count, because a
-    /// forked session copied them from the file of another session. They count when that other file is measured.
+    /// When the file was created; `None` if the file system does not report it. Calls that are older than the file by
+    /// more than [`BEFORE_CREATION_MS`] do not count. A forked session copied them from the file of another session.
+    /// They count when that other file is measured.
     pub(crate) created: Option<Timestamp>,
 }
 
@@ -59,13 +60,13 @@ pub(crate) type FillCosts<'a> = &'a dyn Fn(&mut ExecutionMetrics);
 pub(crate) struct Left {
     /// The number of bytes that are left for the next call. If this number differs between the APIs, the largest one.
     pub(crate) bytes: u64,
-    /// True if the file was counted from its start, and the time of its creation is unknown. The calls that a forked
-    /// session copied from another session may then count twice.
+    /// True if the file was counted for the first time, and the time of its creation is unknown. The calls that a
+    /// forked session copied from another session may then count twice.
     pub(crate) may_repeat: bool,
 }
 
-/// Counts what the session has used since this function was last called, for each limit in `apis`. Reads at most
-/// `bytes_max` bytes for each API.
+/// Counts what the session has used since this function was last called, for each limit in `apis`. Evaluates at most
+/// `bytes_max` bytes for each API, and skips a line that is longer than this.
 ///
 /// Any number of processes can call this function for the same session. Each byte of the file counts once. A missing
 /// file is not an error.
@@ -151,7 +152,8 @@ struct Counter<'a> {
 }
 
 impl Counter<'_> {
-    /// Counts at most `bytes_max` bytes, and returns the number of bytes that remain.
+    /// Counts at most `bytes_max` bytes. Returns the number of bytes that remain for the next call, or 0 if only an
+    /// incomplete line remains.
     fn count(&self, lines: &mut File, bytes_max: u64, failed: impl Fn(io::Error) -> Failure) -> Result<u64, Failure> {
         let mut left = bytes_max;
         loop {
@@ -176,7 +178,7 @@ impl Counter<'_> {
                 if left < bytes_max {
                     return Ok(remaining);
                 }
-                // A line that is longer than `bytes_max` is skipped, because a line with a usage is shorter.
+                // A line that is longer than `bytes_max` is skipped. A line with a usage is assumed to be shorter.
                 match end_of_line(lines, start).map_err(&failed)? {
                     Some(end) => to = end,
                     None => return Ok(0),
@@ -348,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_without_a_price_is_unknown() {
+    fn the_cost_of_a_model_without_a_price_is_unknown() {
         let fixture = Fixture::new();
         fixture.append(&line(NOON, 1, "a-new-model", 100));
         fixture.append(&line(NOON, 1, "a-new-model", 150));
@@ -358,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_reads_a_bounded_part() {
+    fn one_measurement_counts_a_bounded_part() {
         let fixture = Fixture::new();
         let text: String = (0..100).map(|message| line(NOON, message, OPUS, 100)).collect();
         fixture.append(&text[..text.len() / 10]);
@@ -386,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_longer_than_a_call_may_read_is_skipped() {
+    fn a_line_that_is_longer_than_bytes_max_is_skipped() {
         let fixture = Fixture::new();
         fixture.append(&line(NOON, 1, OPUS, 100));
         fixture.measure(&fixture.quota, 1_000);

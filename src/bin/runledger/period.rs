@@ -105,7 +105,7 @@ impl Bound {
     /// Returns the time itself. For a date, returns the start of that day in UTC.
     pub(crate) fn begin(self) -> Timestamp {
         match self {
-            // This does not fail, because a timestamp can hold every year of four digits.
+            // A timestamp can hold every date from the year 0 to 9999. The fallback is for any other date.
             Self::Date(date) => date.and_time(NaiveTime::MIN).and_utc().try_into().unwrap_or(Timestamp::UNIX_EPOCH),
             Self::Time(time) => time,
         }

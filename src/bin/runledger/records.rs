@@ -126,7 +126,7 @@ const COMPARED_MAX: usize = 100;
 /// time in milliseconds and 26 random bits.
 const DIGITS_UNCOMPARED: usize = 20;
 
-/// Returns the first digits of each of `ids`: as many as distinguish the id from all other ids of the ledger, but at
+/// Returns the first digits of each of `ids`: enough to distinguish the id from all other ids of the ledger, but at
 /// least 8. If there are more than [`COMPARED_MAX`] ids, they are distinguished only from each other, and have at least
 /// [`DIGITS_UNCOMPARED`] digits.
 pub(crate) fn short_ids(ids: &[Uuid], global: &Global) -> Result<Vec<String>, Failure> {
@@ -144,7 +144,8 @@ pub(crate) fn short_ids(ids: &[Uuid], global: &Global) -> Result<Vec<String>, Fa
         let digits = if sorted.len() > COMPARED_MAX {
             least.max(DIGITS_UNCOMPARED)
         } else {
-            // The first 12 digits of an id of version 7 are the time, so one of them is usually enough.
+            // The first 12 digits of an id of version 7 are its time, which usually distinguishes it. So each number of
+            // digits up to 12 is tried, and then only multiples of 4.
             let longer = (least + 1..32).filter(|digits| *digits <= 12 || digits.is_multiple_of(4));
             std::iter::once(least).chain(longer).find(|digits| is_alone(*id, *digits)).unwrap_or(32)
         };

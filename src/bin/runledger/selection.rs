@@ -61,7 +61,8 @@ impl Selection {
     }
 
     /// Combines the selected records, like [`records::fold`]. The records of a single run are found through the
-    /// indexes, so only the lines of the run are read. Returns the result and the number of lines that are not records.
+    /// indexes. So usually, only the lines of the run are read. Returns the result and the number of lines that are not
+    /// records.
     pub(crate) fn fold<A: Send>(
         &self,
         global: &Global,

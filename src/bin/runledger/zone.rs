@@ -48,7 +48,8 @@ impl fmt::Display for Zone {
         match self.0.iana_name() {
             _ if self.is_utc() => f.write_str("UTC"),
             Some(name) => f.write_str(name),
-            // A zone without a name has the same offset at all times.
+            // A zone without a name usually is an offset of --zone, which is the same at all times. The zone of the
+            // machine can also be without a name.
             None => fixed(self.0.to_offset(jiff::Timestamp::UNIX_EPOCH)).fmt(f),
         }
     }
@@ -124,8 +125,8 @@ fn moment(utc: &NaiveDateTime) -> jiff::Timestamp {
 }
 
 fn fixed(offset: Offset) -> FixedOffset {
-    // Both crates accept all offsets of less than a day, and no zone has a larger offset. So the fallback is never
-    // used.
+    // Both crates accept all offsets of less than a day. No zone of the time zone database has a larger offset, so the
+    // fallback is not used.
     FixedOffset::east_opt(offset.seconds()).unwrap_or(Utc.fix())
 }
 

@@ -210,7 +210,7 @@ fn uninstall_finds_hooks_of_another_program_and_names_the_limits_that_stay() {
     let said = call(&place, "uninstall claude-code").answer(0);
     let limits = place.path("my/limits.json");
     let expected = format!(
-        "note: the limits tools stay in {}, although no hook enforces them now. To remove one: runledger quota unset tools --ledger {quoted}\n",
+        "note: the limits tools stay in {}. The removed hook enforced them. To remove one: runledger quota unset tools --ledger {quoted}\n",
         limits.display()
     );
     assert!(said.contains(&expected), "{said}");

@@ -70,7 +70,7 @@ fn used(budgets: &Budgets) -> (u64, u64) {
 }
 
 #[test]
-fn without_an_enforced_limit_nothing_is_opened_or_created() {
+fn without_an_enforced_limit_no_journal_is_created() {
     let place = Place::new(&[r#""tools", "limit": 4, "unit": "calls", "period": "total", "warn": 1"#]);
     assert!(Budgets::open(Duration::ZERO, || None, &place.global()).unwrap().is_none());
     assert_eq!(place.files(), ["limits.json"]);

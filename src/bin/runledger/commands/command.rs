@@ -27,7 +27,7 @@ pub(crate) struct CommandLine {
 }
 
 impl CommandLine {
-    /// Returns the arguments. Exits the process with code 2 if they are wrong, and with code 0 if help was requested.
+    /// Returns the arguments. Exits the process if they are wrong, or if they request the help or the version.
     pub(crate) fn read() -> Self {
         let parsed = arguments::matches_of(Self::command()).and_then(|matches| Self::from_arg_matches(&matches));
         parsed.unwrap_or_else(|error| {

@@ -27,7 +27,7 @@ use crate::records;
 ///
 /// If tokens or a cost are given, the command adds a call of the model to the record, as `progress` does. The cost of
 /// the execution is the sum of the costs of its calls. If the cost of a call is unknown, the sum is unknown too. If
-/// --model is given without tokens and without a cost, the cost is unknown.
+/// --model names a model without tokens and without a cost, and no earlier call used this model, the cost is unknown.
 ///
 /// Prints an indented JSON object; with --json, the object is on a single line. If the execution cannot be completed,
 /// the object has "success": false, and "error" says why. duration_ms is null if the clock was set back to a time

@@ -34,8 +34,8 @@ pub(crate) enum Command {
     Rebuild,
     /// Build the indexes that are missing, and extend the index of the file to which new lines are appended
     ///
-    /// `statusline` starts this command in the background, so that the next status line is fast. If another process is
-    /// already extending the indexes, the command ends at once.
+    /// `statusline` starts this command in the background, so that the next status line is fast. An index that lacks
+    /// less than 512 KiB is not extended, and an index that another process is building is left out.
     ///
     /// Prints two numbers: the bytes that no index covers yet, and the bytes of the segments that are not clean. An
     /// index cannot cover a segment that is not clean. Such a segment has a damaged line, or a line that is not a

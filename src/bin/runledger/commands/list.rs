@@ -250,8 +250,8 @@ fn short<T>(
     if !is_limited && args.run.is_none() {
         return Ok(None);
     }
-    // Without a limit, this code is reached only with --run. One row more than the maximum shows whether the run is too
-    // long.
+    // If the limit is large or missing, this code is reached only with --run. One row more than the maximum shows
+    // whether the run is too long.
     let limit = if is_limited { args.limit as usize } else { ROWS_MAX + 1 };
     let mut unpriced = 0;
     let take = |record| match wanted.fate(&record) {

@@ -21,8 +21,8 @@ use crate::term::{Column, Table, cell, output, short};
 ///
 /// - `dead`: the process has ended. The next command that writes to the ledger records the execution as interrupted.
 ///
-/// - `none`: no process runs the execution, because it was started with `runledger start`. The execution stays in
-///   flight until `runledger complete` ends it.
+/// - `none`: no process owns the execution, because `runledger start` or a hook began it. The execution stays in flight
+///   until `runledger complete` or a hook ends it.
 ///
 /// The ledger is not changed. With --json, each line is one execution in flight.
 #[derive(Debug, clap::Args)]

@@ -26,8 +26,8 @@ impl Command {
         )
     }
 
-    /// Returns true if the command reads the ledger, but does not itself check whether the ledger was truncated. For
-    /// such a command, [`run`](Self::run) checks this.
+    /// Returns true if `main` must check whether the ledger was truncated before it runs the command. Every other
+    /// command checks this itself, or does not need the check.
     pub(crate) fn needs_truncation_check(&self) -> bool {
         let checks_itself = matches!(self, Self::Verify(_) | Self::Head(_) | Self::Gate(_) | Self::Report(_));
         (self.reads_all() && !checks_itself)

@@ -49,8 +49,8 @@ Example: take the whole error message out
   runledger redact 019c5d2a-6b00 --field error_reason --by ann \\
     --why 'names of customers'")]
 pub(crate) struct Args {
-    /// The id of the execution, or its first digits if no other id begins with them. An execution in an archive needs its
-    /// whole id
+    /// The id of the execution, or its first digits if no other id begins with them. An execution in an archive needs
+    /// its whole id
     id: IdPrefix,
     /// The path of the texts, such as error_reason or tags.customer
     #[arg(long, value_name = "PATH")]

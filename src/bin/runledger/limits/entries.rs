@@ -1,5 +1,5 @@
-//! Changes one entry in the text of a table of limits, and keeps all other bytes of the text. The text must be a valid
-//! table.
+//! Changes one entry in the text of a table of limits, and keeps all other entries, byte for byte. The text must be a
+//! valid table.
 
 use std::ops::Range;
 

@@ -34,13 +34,13 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Failure> {
 }
 
 /// Replaces the text of the file atomically and durably. `change` gets the current text, or `None` if the file does not
-/// exist. `change` returns the new text, or `None` if the file stays as it is. No other process can change the file in
-/// the meantime.
+/// exist. `change` returns the new text, or `None` if the file stays as it is. No other `runledger` process can change
+/// the file in the meantime.
 pub(crate) fn change<T>(
     path: &Path,
     change: impl FnOnce(Option<&str>) -> Result<(Option<String>, T), Failure>,
 ) -> Result<T, Failure> {
-    // If the path is a symbolic link, its target is replaced.
+    // If the path is a symbolic link to an existing file, that file is replaced.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let failed = |source| Failure::File { operation: CHANGE, path: path.clone(), source };
     make_directory(directory(path)).map_err(failed)?;

@@ -20,8 +20,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const NEXT: Duration = Duration::from_millis(100);
 /// The largest number of cells, which are the characters between the brackets of the bar.
 const CELLS_MAX: usize = 40;
-/// The number of columns for the brackets and the text beside the cells. The longest possible text fits in these
-/// columns.
+/// The number of columns for the brackets and the text beside the cells. The text fits in these columns if fewer than
+/// 10⁸ GB are read.
 const BESIDE: usize = 25;
 
 /// The width of the bar that the terminal currently shows, or 0 if the terminal shows no bar.
@@ -48,8 +48,8 @@ impl Bar {
         Self::of_bytes(move || bytes)
     }
 
-    /// Starts a bar that shows how many bytes were read. `bytes` returns the number of bytes that the command has to read.
-    /// This number can grow while the command runs.
+    /// Starts a bar that shows how many bytes were read. `bytes` returns the number of bytes that the command has to
+    /// read. This number can grow while the command runs.
     fn of_bytes(bytes: impl Fn() -> u64 + Send + 'static) -> Option<Self> {
         Self::of(Box::new(move |cells| {
             let (read, of) = (bytes_read()?, bytes());
@@ -57,8 +57,8 @@ impl Bar {
         }))
     }
 
-    /// Starts the thread that draws the bar. `text` returns the text of a bar with at most this number of cells, or `None`
-    /// if no bar can be drawn.
+    /// Starts the thread that draws the bar. `text` returns the text of a bar with at most this number of cells, or
+    /// `None` if no bar can be drawn.
     pub(crate) fn of(text: Box<dyn Fn(usize) -> Option<String> + Send>) -> Option<Self> {
         if !io::stderr().is_terminal() {
             return None;
@@ -107,13 +107,13 @@ fn draw(line: &str) {
     *drawn = line.len();
 }
 
-/// Returns the share of `parts` that `read` of `of` is.
+/// Returns how many of `parts` equal parts are done, rounded down, if `read` of `of` were read.
 pub(crate) fn share(read: u64, of: u64, parts: usize) -> usize {
     (u128::from(read.min(of)) * parts as u128 / u128::from(of.max(1))) as usize
 }
 
-/// Returns the bar for `read` of `of`, with `beside` next to it. The text is ASCII, so its length in bytes is its width on
-/// the terminal.
+/// Returns the bar for `read` of `of`, with `beside` next to it. The text is ASCII, so its length in bytes is its width
+/// on the terminal.
 pub(crate) fn line(read: u64, of: u64, cells: usize, beside: &str) -> String {
     let done = "=".repeat(share(read, of, cells));
     format!("[{done:cells$}] {beside}")

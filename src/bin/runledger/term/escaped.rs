@@ -1,7 +1,7 @@
 //! Escapes the characters that JSON allows in a text, but that a terminal may obey.
 //!
-//! The characters are DEL, the controls from U+0080 to U+009F, U+2028 and U+2029, and those that change the direction of
-//! writing. JSON has them only in texts, and their escapes, such as `\u009b`, have the same meaning there.
+//! The characters are DEL, the controls from U+0080 to U+009F, U+2028 and U+2029, and those that change the direction
+//! of writing. JSON has them only in texts, and their escapes, such as `\u009b`, have the same meaning there.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -27,7 +27,7 @@ impl<W: Write> Escaped<W> {
         Self { out, is_off: false, begun: Vec::new() }
     }
 
-    /// A writer that escapes nothing, because another program needs the bytes as they are.
+    /// Returns a writer that escapes nothing, because another program needs the bytes as they are.
     pub(crate) fn off(out: W) -> Self {
         Self { out, is_off: true, begun: Vec::new() }
     }

@@ -6,8 +6,8 @@ use super::printable::printable;
 use super::width::{Width, columns_of, width};
 
 /// Returns the lines of a text. The first line has at most `first` columns, and each other line at most `next` columns.
-/// A line ends after a word. Only a word that is wider than a line is divided. No character is lost, except for the
-/// spaces between two lines.
+/// A line ends after a word. Only a word that is wider than a line is divided. If the text is divided, several spaces
+/// between two words become one. No other character is lost.
 pub(super) fn wrap(text: &str, first: usize, next: usize) -> Vec<String> {
     if width(text) <= first {
         return vec![text.to_owned()];

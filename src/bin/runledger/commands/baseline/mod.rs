@@ -30,8 +30,9 @@ use crate::zone::Zone;
 /// has at most 49,152 distinct latencies, and otherwise accurate to 0.4 %. In the JSON, `latency_precision` says
 /// whether the percentiles are exact. The same records always give the same JSON, byte for byte.
 ///
-/// If the final usage of a call was not reported, the cost and the tokens of its execution are lower bounds. Stderr then
-/// says how many executions of the window have such values. With --last, it counts all executions of the window.
+/// If the final usage of a call was not reported, the cost and the tokens of its execution are lower bounds. Stderr
+/// then says how many executions of the window have such values. With --last, this number is not limited to the last N
+/// executions of a group.
 ///
 /// Without --since, --until, --skill and --last, results are cached, so later calls read only new records. Weeks in a
 /// --zone other than UTC are not cached. For long ledgers, the cache is stored in `baseline-skill.checkpoint` and
@@ -130,7 +131,8 @@ fn in_week_of<'f>(zone: Option<&Zone>, fields: &'f Fields<'f>) -> Cow<'f, Fields
     Cow::Owned(fields)
 }
 
-/// Computes baselines over all executions. Reads only the records that no earlier call has read.
+/// Computes baselines over all executions. Continues from the cached baselines if there are any, and then reads only
+/// newer records.
 fn refresh(by: BaselineBy, global: &Global) -> Result<Baselines, Failure> {
     let refreshed = records::reader(global)?.baselines(by)?;
     refreshed.notes.iter().for_each(|note| output::note(&failure::text(note), failure::kind(note), global.style()));

@@ -9,16 +9,17 @@ pub(super) fn number_of(metric: &str) -> fn(f64) -> String {
     if metric == "success_rate" { short::percent } else { four_digits }
 }
 
-/// Returns the interval in percent of the baseline, or `None` if the baseline is 0 or unknown.
+/// Returns the interval in percent of the baseline, or `None` if the baseline is 0 or unknown, or if there is no
+/// interval.
 pub(super) fn interval(metric: &Metric) -> Option<String> {
     let baseline = metric.baseline.filter(|baseline| *baseline != 0.0)?;
     let [low, high] = metric.interval?.map(|end| short::percent(end / baseline.abs()));
     Some(format!("{low} … {high}"))
 }
 
-/// Returns the number with four significant digits, without trailing zeros after the point. If the number has more than
-/// four digits before the point, all of these digits are kept. If the text would have more than eight characters, the
-/// number is written like `1.23e8`.
+/// Returns the number with four significant digits, but at most eight decimals, and without trailing zeros after the
+/// point. If the number has more than four digits before the point, all of these digits are kept. A number without
+/// decimals that would need more than eight characters is written like `1.23e8`.
 fn four_digits(number: f64) -> String {
     let places = match number.abs() {
         0.0 => 0,

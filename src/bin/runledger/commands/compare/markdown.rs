@@ -58,7 +58,7 @@ pub(super) fn document(answer: &Answer<'_>, samples_min: u64) -> Markdown {
         })
     });
     document.table(columns, rows.collect::<Vec<_>>());
-    document.paragraph("`values` shows the number of executions in the baseline, and the number of recent executions.");
+    document.paragraph("`values` shows the number of known values in the baseline, and in the recent executions.");
     if !answer.required_not_judged.is_empty() {
         document.paragraph("Required and not judged:");
         document.list(
@@ -71,8 +71,8 @@ pub(super) fn document(answer: &Answer<'_>, samples_min: u64) -> Markdown {
     document
 }
 
-/// Returns a text that says how many values a metric needs for a verdict. The text is empty if the metric already has a
-/// verdict.
+/// Returns a text that says how many more values a metric needs to be judged. The text is empty if the metric is
+/// judged.
 fn needed(metric: &Metric, samples_min: u64) -> String {
     if metric.is_judged() {
         return String::new();

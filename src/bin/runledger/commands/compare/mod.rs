@@ -48,8 +48,8 @@ use answer::{Answer, NotJudged};
 /// mean of cost or tokens moved the other way, the verdict is `no change shown`. A metric whose values are all unknown
 /// has the verdict `too few`.
 ///
-/// If the final usage of a call was not reported, the cost and the tokens of its execution are lower bounds. A line below
-/// the table counts the recent executions with such values, and the JSON has `lower_bounds`.
+/// If the final usage of a call was not reported, the cost and the tokens of its execution are lower bounds. A line
+/// below the table counts the recent executions with such values, and the JSON has `lower_bounds`.
 ///
 /// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if a metric that --require
 /// names was not judged. A metric is not judged if its verdict is `too few`.

@@ -52,8 +52,8 @@ pub(super) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     write(&args.markdown, report, Some(repriced), not_imported, malformed_lines, global, out)
 }
 
-/// Writes a report, how many of its costs were computed, and how many sessions were not imported. `not_imported` is `None`
-/// if that is not known.
+/// Writes a report, how many of its costs were computed, and how many sessions were not imported. `not_imported` is
+/// `None` if the number of these sessions is not known.
 pub(crate) fn write(
     markdown: &MarkdownArgs,
     report: Report<Zone>,

@@ -23,7 +23,7 @@ const NOT_SEARCHED: [&str; 8] =
 /// A secret in a line.
 #[derive(Debug, Serialize)]
 struct InLine {
-    /// The number of the line; `None` if the line has none.
+    /// The number of the line; `None` if the line has no number.
     line: Option<u64>,
     execution_id: Option<String>,
     /// The path of the keys to the secret; empty if the line is not JSON.
@@ -48,7 +48,7 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     Ok(if any { ExitCode::No } else { ExitCode::Yes })
 }
 
-/// The number of findings that wait to be written.
+/// The largest number of findings that wait to be written.
 const WAITING_MAX: usize = 1000;
 
 /// Searches a ledger, its archives, and the files beside it. Returns true if there are secrets.
@@ -93,7 +93,7 @@ fn search(path: &Path, global: &Global, out: &mut impl Write) -> Result<bool, Fa
     Ok(any)
 }
 
-/// Returns the lines of a file. A file that was removed in the meantime has none.
+/// Returns the lines of a file. A file that was removed in the meantime has no lines.
 fn lines_of(file: &Path) -> io::Result<Vec<Vec<u8>>> {
     match File::open(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

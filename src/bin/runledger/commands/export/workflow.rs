@@ -51,7 +51,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes to stderr which lines were skipped, and how many events have an unknown field.
+/// Writes to stderr which lines were skipped. Also writes how many events have no run, a derived workflow_run_id, or no
+/// status.
 fn report(written: &WorkflowWritten, global: &Global) {
     records::warn_of(&written.skipped, global);
     let WorkflowWritten { without_run, run_named, without_status, .. } = *written;

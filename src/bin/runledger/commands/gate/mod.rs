@@ -29,7 +29,7 @@ use reason::text;
 /// these reasons:
 ///
 /// - An execution has no record in the ledger yet. The execution is in flight (has not ended), or its record is spilled
-///   (stored next to the ledger).
+///   (stored outside the ledger).
 ///
 /// - An execution was interrupted, so how it ended is unknown. If `hook` recorded the call of a tool as interrupted,
 ///   the run does not fail for this reason. A coding agent does not report the end of a tool that a person stops.

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::budget::Verdict;
 
 /// Returns the JSON that the agent reads on stdout; `None` if the agent needs no answer. `notice` says why a limit was
-/// not enforced. The agent shows the notice to the user.
+/// not enforced, or why its count may be wrong. The agent shows the notice to the user.
 ///
 /// If the decision is `ask`, Claude Code asks its user. Codex refuses the decision `ask`, so Codex gets only a message.
 /// Both agents show a `systemMessage` to their user. For both, the decision `deny` needs a reason that is not empty.

@@ -29,7 +29,7 @@ const PROCESS: &str = "agent_process";
 /// If the end of a call is not reported, its holds last at least this long, even if the agent's process seems to have
 /// ended. The process that ended may be a wrapper, through which the agent runs the hook, and not the agent.
 const LIFE_MIN: Duration = Duration::from_secs(60 * 60);
-/// If it is unknown whether the agent's process has ended, the holds of a call last this long.
+/// If it is unknown whether the agent's process has ended, the holds of a call last at least this long.
 const LIFE_IF_UNKNOWN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Adds two tags to the record of a call that begins: the ids of its holds, and the process of the agent.
@@ -47,7 +47,7 @@ pub(super) fn of(record: &ExecutionMetrics) -> Vec<String> {
 }
 
 /// Finds the tool calls that have holds and whose agent has died. Ends the executions and the holds of these calls.
-/// Also ends the holds of hooks that were killed before the call began. Returns true if a hold was ended.
+/// Also ends the holds that killed hooks left behind. Returns true if there were such calls or holds.
 pub(super) fn end_of_the_dead(limits: &EnforcedLimits<'_>, global: &Global) -> Result<bool, Error> {
     let ledger = ledger::open(global)?;
     let now = clock::now();
@@ -74,10 +74,10 @@ pub(super) fn end_of_the_dead(limits: &EnforcedLimits<'_>, global: &Global) -> R
     Ok(has_ended)
 }
 
-/// Ends the holds whose hook was killed at one of these moments:
+/// Ends the holds that one of these hooks left behind, because the hook was killed:
 ///
-/// - before it could store the ids of the holds in the record of the call
-/// - after it recorded the end of the call, and before it ended the holds
+/// - the hook that reserved the holds, before it stored their ids in the record of the call
+/// - the hook that recorded the end of the call, before it ended the holds
 ///
 /// Returns true if there was such a hold.
 fn end_of_killed_hooks(limits: &EnforcedLimits<'_>, ledger: &Ledger, global: &Global) -> Result<bool, Error> {
@@ -114,8 +114,8 @@ fn end_of_killed_hooks(limits: &EnforcedLimits<'_>, ledger: &Ledger, global: &Gl
     Ok(has_ended)
 }
 
-/// Returns true if the agent has died, or has probably died, so that nobody will report the end of the call. `age` is
-/// the time since the call began.
+/// Returns true if the agent has probably died, so that nobody will report the end of the call. `age` is the time since
+/// the call began. Returns false if `age` is less than [`LIFE_MIN`].
 fn is_over(record: &ExecutionMetrics, age: Duration) -> bool {
     match record.tags.get(PROCESS).and_then(Value::as_str).and_then(process::has_ended) {
         Some(has_ended) => has_ended && age >= LIFE_MIN,

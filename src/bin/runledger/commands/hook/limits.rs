@@ -41,7 +41,7 @@ pub(super) struct EnforcedLimits<'a> {
     opened: OnceCell<Option<Budgets>>,
     /// The first reason why a limit was not enforced.
     failure: OnceCell<String>,
-    /// The file of a session that may repeat calls of another session. These calls were counted again.
+    /// The first file of a session that may repeat calls of another session. Such calls were counted again.
     repeating: OnceCell<PathBuf>,
     /// The models that have no known price, and whose calls were counted for this event.
     unpriced: RefCell<BTreeSet<String>>,
@@ -105,7 +105,7 @@ impl<'a> EnforcedLimits<'a> {
         holds.and_then(|holds| self.warned(holds)).unwrap_or_default()
     }
 
-    /// Returns why a limit was not enforced, or may count too much; `None` if there is no reason.
+    /// Returns why a limit was not enforced, or why its count may be wrong. Returns `None` if there is no such reason.
     pub(super) fn notice(&self) -> Option<String> {
         let repeating = |path: &PathBuf| {
             format!(

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 /// The names of shells and of `env`, with which an agent may run a hook. These processes end before the agent.
 const RUNNERS: [&str; 9] = ["sh", "bash", "dash", "zsh", "ash", "busybox", "fish", "ksh", "env"];
-/// The largest number of processes between a hook and its agent.
+/// The largest number of ancestors that are examined to find the agent.
 const RUNNERS_MAX: usize = 8;
 
 /// The values that `/proc` has for a process.

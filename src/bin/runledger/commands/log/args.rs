@@ -98,7 +98,7 @@ const fn option(name: &'static str, value: &'static str, help: &'static str, for
     Opt { name, value, help, form }
 }
 
-/// The options that other commands do not have.
+/// The options of `log` that are not in [`OPTIONS`].
 static OWN: [Opt; 13] = [
     option("skill", "NAME", "The name of this kind of work [default: the name of the subcommand]", Form::Text),
     option("skill-version", "VERSION", "The version of the skill [default: unknown]", Form::Text),

@@ -17,8 +17,8 @@ use crate::term::{cell, output};
 /// Copy the records that the database does not have
 ///
 /// Prints the number of copied records, and the number of the last line that was copied. Lines of the ledger that are
-/// not records are skipped, and stderr lists these lines. The command fails if the ledger was truncated or rewritten
-/// since the last call.
+/// not records are skipped. stderr lists the first of these lines, and their number. The command fails if the ledger
+/// was truncated or rewritten since the last call.
 ///
 /// If the tables do not exist, or an earlier version of runledger created them, the command copies nothing and fails.
 /// --migrate creates or upgrades them first.

@@ -126,8 +126,8 @@ impl Batch {
         self.lines.push(Err(Box::new(reply)));
     }
 
-    /// Appends the records, answers every line and empties the batch. Each record is stored even if the answers cannot
-    /// be written.
+    /// Appends the records, answers every line and empties the batch. The records are appended even if the answers
+    /// cannot be written.
     pub(super) fn answer(&mut self, ledger: &Ledger, out: &mut impl Write) -> Result<Answered, Failure> {
         let mut answered = Answered::default();
         let mut written = Ok(());
@@ -139,8 +139,8 @@ impl Batch {
                     let Some((answer, record)) = answers.next() else { continue };
                     let is_stored = answer.is_ok();
                     match (ends, &answer) {
-                        // The record is not stored, so the execution keeps its begin mark. The next process that opens
-                        // the ledger then records the execution as interrupted.
+                        // The record is lost or not stored yet, so the execution keeps its begin mark. The next process
+                        // that opens the ledger then records the execution as interrupted.
                         (None, _) | (Some(_), Ok(Answer::Lost(_) | Answer::Late(_))) => {}
                         (Some(open), Ok(_)) => open.remove_mark(),
                         (Some(open), Err(_)) => answered.continuing.push(open),

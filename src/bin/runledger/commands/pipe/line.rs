@@ -193,8 +193,9 @@ impl Reader {
         }
     }
 
-    /// Computes the cost of a record that has no cost. A record or a call whose cost.source is `unknown` is not priced.
-    /// Parsing the price table takes some milliseconds, so the table is parsed only if the record names a model.
+    /// Computes the cost of a record that has no cost. A cost is not computed if cost.source or cost_tier marks it as
+    /// unknown. Parsing the price table takes some milliseconds, so the table is parsed only if the record names a
+    /// model.
     pub(super) fn price(&self, record: &mut ExecutionMetrics) {
         let has_cost = record.cost_usd.or(record.cost.exact_usd).is_some();
         let has_model = record.model.name.is_some() || !record.trace.llm_calls.is_empty();

@@ -22,7 +22,7 @@ impl<'l> Message<'l> {
     /// Returns the message in a line. A line that is not an object is read as a record, so that the reader of records
     /// says what is wrong with it.
     pub(super) fn of(line: &'l str) -> Result<Self, String> {
-        // Nearly all lines are records. Their first key is not one of `KEYS`, so they do not have to be parsed here.
+        // Nearly all lines are records. Their first key is rarely one of `KEYS`, so they rarely have to be parsed here.
         let first = line.trim_ascii_start().strip_prefix('{').map(str::trim_ascii_start);
         let first = first.and_then(|rest| rest.strip_prefix('"')?.split_once('"')).map(|(key, _)| key);
         let Some(key) = KEYS.into_iter().find(|key| first == Some(*key)) else { return Ok(Self::Record(line)) };

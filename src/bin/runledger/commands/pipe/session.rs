@@ -100,7 +100,8 @@ impl<'l> Session<'l> {
         Ok(())
     }
 
-    /// Records each execution that has not ended as interrupted. Returns the number of these executions.
+    /// Records each execution that began in this session and has not ended as interrupted. Returns the number of these
+    /// executions.
     pub(super) fn interrupt_open(&mut self) -> usize {
         let is_new = |open: &Open| matches!(open.began, Began::Now(_));
         let open: Vec<_> = self.open.drain().map(|(_, open)| open).filter(is_new).collect();

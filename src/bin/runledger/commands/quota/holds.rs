@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     if let Some(name) = &args.name {
         holds.retain(|hold| hold.api == *name);
         if holds.is_empty() {
-            // A limit that was removed can still have holds. If there are none, no limit has this name.
+            // A limit that was removed can still have holds. If there are no holds, a limit must have this name.
             limits.require(name)?;
         }
     }

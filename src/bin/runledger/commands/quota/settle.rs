@@ -16,7 +16,8 @@ use crate::term::{output, printable};
 /// End a hold after the call, and record what the call used
 ///
 /// The amount is recorded in full, even if it exceeds the reserved amount or if the hold has expired. It counts in the
-/// period in which the hold was reserved. If the amount is `unknown`, the reserved amount is recorded as assumed.
+/// period in which the hold was reserved. If the amount is `unknown`, the reserved amount is recorded as assumed. If no
+/// known amount was reserved, the call is counted as unknown.
 ///
 /// Prints the resulting status of the quota.
 ///

@@ -42,7 +42,7 @@ pub(super) fn write(report: &LedgerReport, global: &Global, out: &mut impl Write
     Ok(())
 }
 
-/// Writes the title of a section.
+/// Writes the title of a section, and the note below it.
 fn heading(title: &str, note: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
     writeln!(out)?;
     paragraph(title, [0, 2], out)?;

@@ -8,7 +8,7 @@ use runledger::import::{Import, KnownCalls, Transcript};
 
 use crate::clock;
 
-/// The maximum number of bytes of a line that are held in memory. Any further bytes of the line are dropped.
+/// The maximum number of bytes of a line that are held in memory. A part of the line that does not fit is dropped.
 const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Returns true if the arguments of the command request the output format stream-json.

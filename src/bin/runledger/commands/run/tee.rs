@@ -60,7 +60,8 @@ impl LastLine {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for &byte in bytes {
             match byte {
-                // A carriage return also ends a line. A progress bar writes one before it draws itself again.
+                // A carriage return also ends a line. A progress bar writes a carriage return before it draws itself
+                // again.
                 b'\n' | b'\r' => lines.end(),
                 byte if lines.begun.len() < LINE_BYTES_MAX => lines.begun.push(byte),
                 _ => {}

@@ -33,8 +33,9 @@ use crate::term::{cell, output};
 /// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT, GOOGLE_SERVICE_ACCOUNT,
 /// AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY. The object store must support conditional writes.
 ///
-/// Prints the number of new files and of their records, and the last line that the store has. stderr names each new file,
-/// and lists the lines of the ledger that are not records. `runledger redact` cannot reach files that were shipped.
+/// Prints the number of new files and of their records, and the last line that the store has. stderr names each new
+/// file. It also lists the first lines of the ledger that are not records, and their number. `runledger redact` cannot
+/// reach files that were shipped.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: ship all records to a directory
   runledger ship fleet --active --machine build-7")]
@@ -45,8 +46,8 @@ pub(crate) struct Args {
     /// Ship the lines of the active segment too, up to the last one
     #[arg(long)]
     active: bool,
-    /// Keep running, and ship the new lines of the active segment too. If the store cannot be reached, the command tries
-    /// again
+    /// Keep running, and ship the new lines of the active segment too. If the store cannot be reached, the command
+    /// tries again
     #[arg(long)]
     follow: bool,
     /// The time between two files of the active segment, with --follow

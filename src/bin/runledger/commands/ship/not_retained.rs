@@ -1,4 +1,5 @@
-//! The part of `runledger retention` that asks whether segments were shipped, in a build without Parquet: it has no option.
+//! The part of `runledger retention` that asks whether segments were shipped, in a build without Parquet: it has no
+//! option.
 
 use runledger::ledger::SealedSegment;
 

@@ -12,14 +12,14 @@ use crate::term::output;
 /// The store that must have a segment before the segment is archived.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShippedTo {
-    /// Keep each segment that was not shipped to STORE by `runledger ship`. All shipped files are read, and their names,
-    /// footers and hashes are checked
+    /// Keep each segment that was not shipped to STORE by `runledger ship`. All shipped files are read, and their
+    /// names, footers and hashes are checked
     #[arg(long, value_name = "STORE", value_parser = target::parse)]
     shipped_to: Option<String>,
 }
 
 impl ShippedTo {
-    /// Notes for each segment that the store does not have completely that the segment stays.
+    /// Sets `stays` for each segment that the store does not have completely, so that this segment is kept.
     pub(crate) fn require(&self, segments: &mut [SealedSegment], global: &Global) -> Result<(), Failure> {
         let Some(store) = &self.shipped_to else { return Ok(()) };
         let ledger = records::reader(global)?.follow()?;

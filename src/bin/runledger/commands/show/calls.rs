@@ -1,5 +1,5 @@
-//! Finds the turn that called a tool. A hook records a tool call as an execution without a parent. The imported turn
-//! lists the same call in its steps.
+//! Finds the turn that called a tool. A hook records a tool call of the session itself as an execution without a
+//! parent. The imported turn lists the same call in its steps.
 
 use std::collections::HashMap;
 

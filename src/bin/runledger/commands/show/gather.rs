@@ -13,7 +13,7 @@ use crate::records;
 
 /// The largest number of levels below a root. A program that reads the JSON may refuse an object with many more levels.
 const LEVELS_MAX: usize = 50;
-/// The largest number of executions that are held in memory.
+/// The largest number of executions that are held until their places in the trees are known.
 const EXECUTIONS_MAX: usize = 100_000;
 
 /// Returns the trees of the executions whose ids begin with the digits of `ids`.

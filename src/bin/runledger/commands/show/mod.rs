@@ -35,10 +35,10 @@ use crate::term::{output, printable};
 /// A tool that a hook recorded is below the turn that called it, if the turn was imported from the transcript.
 ///
 /// A child is found if its run_id or its parent_run_id is the run_id of its parent, or if it has no run_id. The
-/// children are found with the ledger's indexes, so the ledger itself is not read. A tree has at most 50 levels below
-/// the execution. Deeper executions are left out, and those directly below the last level are counted. If the run has
-/// more than 100,000 executions with a parent, the command fails. An execution that is its own ancestor is shown only
-/// once.
+/// children are found with the ledger's indexes, so most of the ledger is usually not read. A tree has at most 50
+/// levels below the execution. Deeper executions are left out, and those directly below the last level are counted. If
+/// the run has more than 100,000 executions with a parent, the command fails. An execution that is its own ancestor is
+/// shown only once.
 ///
 /// As in `runledger cost`, an execution that ended and used no model has no cost, which does not count as an unknown
 /// cost. An execution that is in flight or was interrupted may have used a model, so its cost is unknown. The columns

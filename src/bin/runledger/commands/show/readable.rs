@@ -26,7 +26,8 @@ pub(super) fn write(record: &ExecutionMetrics, out: &mut impl Write) -> Result<(
     Ok(paragraph("`--json` prints the record as JSON, and so does a pipe.", [0, 2], out)?)
 }
 
-/// The largest number of spaces before the second line of a value.
+/// The second line of a value is indented by 2 columns more than the widest key. A wider key counts as this many
+/// columns.
 const KEY_COLUMNS_MAX: usize = 30;
 
 /// The values of a record, each with its path.

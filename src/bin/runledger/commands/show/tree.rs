@@ -81,7 +81,7 @@ pub(super) struct Total {
     /// The sum of the known durations; `None` if all are unknown.
     pub(super) latency_ms: Option<u64>,
     pub(super) latency_unknown: u64,
-    /// The sum of the known costs; `None` if all are unknown.
+    /// The sum of the known costs; `None` if no cost is known.
     pub(super) cost_usd: Option<Usd>,
     /// The number of executions with an unknown cost. An execution that has ended and used no model is not counted.
     pub(super) cost_unknown: u64,
@@ -116,7 +116,7 @@ impl Total {
         self.left_out += other.left_out;
     }
 
-    /// Returns the sums of durations and costs. `≥` precedes a sum from which a value is missing.
+    /// Returns the sums of durations and costs. `≥` precedes a sum that is a lower bound.
     fn texts(&self) -> [String; 2] {
         let text = |sum: String, unknown: u64| short::bounded(sum, unknown + self.left_out > 0);
         let latency = self.latency_ms.map(|ms| text(short::count(ms.into()), self.latency_unknown));

@@ -32,9 +32,10 @@ use today::Today;
 ///
 /// - `session`: the cost of this session, as the agent reports it.
 ///
-/// - `today`: the known cost of the executions in the ledger that started today. `≥` means that the cost of some of
-///   these executions is unknown, that `runledger import` has not stored the whole cost of this session yet, or that a
-///   hook recorded a session of today that was not imported. `import --watch` stores each turn when it ends.
+/// - `today`: the known cost of the executions in the ledger that started today. `≥` means that this is not the whole
+///   cost: the cost of an execution is unknown or a lower bound, or a record is spilled. Or `runledger import` has not
+///   stored the whole cost of this session yet, or a session of today that a hook recorded. `import --watch` stores
+///   each turn when it ends.
 ///
 /// - `left`: what remains of each limit in dollars in `limits.json`, which is next to the ledger. `≤` means that the
 ///   amount of some calls is unknown.

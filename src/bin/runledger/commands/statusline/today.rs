@@ -19,7 +19,8 @@ use crate::zone::Zone;
 /// If the indexes lack at least this many bytes of the ledger, they are extended in the background. The next status
 /// line is then fast.
 const EXTEND_BYTES: u64 = 512 * 1024;
-/// At most this many bytes that are not in an index are read. Reading them takes about a tenth of a second.
+/// At most this many bytes that no index covers yet are read, and at most as many bytes of segments that are not clean.
+/// Reading this many bytes takes about a tenth of a second.
 const UNINDEXED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// What the executions of today cost.

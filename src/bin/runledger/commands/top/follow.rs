@@ -19,7 +19,7 @@ const BEGUN_MS: i64 = 24 * HOUR_MS as i64;
 pub(super) struct Follow(Records);
 
 impl Follow {
-    /// Reads the last records into `state`.
+    /// Reads the last records into `state`. If these may not be all records of the last hour, also adds the others.
     pub(super) fn start(reader: &LedgerReader, state: &mut State) -> runledger::Result<Self> {
         let mut follow = Self(reader.records_from_last(ROWS_MAX)?);
         let mut lines = 0;
@@ -32,7 +32,8 @@ impl Follow {
         Ok(follow)
     }
 
-    /// Reads lines that were appended since the last call. Returns their number, which is 0 if there are none.
+    /// Reads at most [`AT_ONCE_MAX`] of the lines that were not read yet. Returns their number, which is 0 if there are
+    /// none.
     pub(super) fn read(&mut self, state: &mut State) -> runledger::Result<usize> {
         let mut lines = 0;
         while lines < AT_ONCE_MAX

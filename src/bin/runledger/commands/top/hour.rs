@@ -42,7 +42,7 @@ pub(super) struct Rate {
     pub(super) cost: Usd,
     /// The length of the period in milliseconds, which is more than 0.
     pub(super) ms: u64,
-    /// True if some costs are unknown.
+    /// True if some costs are unknown or are lower bounds.
     pub(super) is_lower_bound: bool,
 }
 

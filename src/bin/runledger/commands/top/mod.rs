@@ -53,14 +53,14 @@ use view::{COLUMNS_MIN, Look};
 ///
 /// - The executions in flight with their age and stage, as in `runledger open`, and the last executions.
 ///
-/// An unknown cost is counted beside the figures, and is never 0. `≥` and `≤` mean that some costs are unknown. Filters
-/// change the lists, but not the figures.
+/// An unknown cost is counted beside the figures, and is never 0. `≥` and `≤` mean that some costs are unknown or are
+/// lower bounds. Filters change the lists, but not the figures.
 ///
 /// Keys: `?` shows all keys. The arrow keys or j and k move the cursor, Enter opens a record, s sorts, / filters by
 /// skill, f filters by status, and q or Ctrl-C quits. Ctrl-Z stops the view, and `fg` in the shell continues it.
 ///
-/// At the start, only the last 2,000 executions are read, and the list has at most this many. If all of them ended
-/// within the last hour, the figures cover less than an hour, and say since when. The ledger is not changed.
+/// The list has at most 2,000 executions. If more than that ended within the last hour, the figures cover less than an
+/// hour, and say since when. The ledger is not changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: watch the ledger
   runledger top

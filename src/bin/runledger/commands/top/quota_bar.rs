@@ -134,8 +134,8 @@ impl UsageBar {
         }
     }
 
-    /// Returns [`projection`](Self::projection) in words. `≥` and `≤` show that some costs are unknown. Returns `None`
-    /// if this is not a budget, or if there is no projection.
+    /// Returns [`projection`](Self::projection) in words. `≥` and `≤` show that some costs are unknown or are lower
+    /// bounds. Returns `None` if this is not a budget, or if there is no projection.
     pub(super) fn outlook(&self, rate: Option<Rate>, now: Timestamp) -> Option<String> {
         self.budget?;
         let Some(rate) = rate else { return Some("burn unknown".to_owned()) };

@@ -1,4 +1,4 @@
-//! Takes control of the terminal, and restores it in every case, even after a panic.
+//! Takes control of the terminal, and restores it at the end, even after a panic.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

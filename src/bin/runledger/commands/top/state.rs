@@ -107,7 +107,7 @@ pub(super) struct State {
     /// All executions that ended after this time are in `rows`. `None` if `rows` has all executions of the ledger.
     all_since: Option<Timestamp>,
     malformed: u64,
-    /// The segments that could not be read.
+    /// The reasons why segments could not be read.
     unread: Vec<String>,
     /// The last surroundings that were read. `None` before the first reading.
     pub(super) surroundings: Option<Surroundings>,

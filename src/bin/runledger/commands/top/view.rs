@@ -19,7 +19,7 @@ pub(super) const COLUMNS_MIN: usize = 60;
 const ROWS_MIN: usize = 16;
 /// From this number of columns on, the list of executions also has the error and the start.
 const COLUMNS_WIDE: usize = 110;
-/// The largest width of the skill. On a wide screen, the error gets the remaining columns.
+/// The largest width of the skill on a wide screen, where the error gets the remaining columns.
 const SKILL_COLUMNS_MAX: usize = 40;
 /// From this number of lines on, there is an empty line before each list.
 const ROWS_HIGH: usize = 30;

@@ -20,7 +20,7 @@ use crate::records;
 use crate::term::{Column, Table, minutes, output};
 use crate::zone::Zone;
 
-/// The largest number of days for which escalations are examined day by day.
+/// A dry run goes back at most this number of days. It examines escalations at the end of each of these days.
 const DAYS_MAX: u64 = 366;
 
 /// Prints the alerts that would have been sent since `since`, in the order of their times.

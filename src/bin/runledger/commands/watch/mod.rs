@@ -67,11 +67,11 @@ const LEDGER_PAUSE: Duration = Duration::from_millis(100);
 /// budget_warning, quota_yellow. The text of the alert also names the other level that was reached. A problem of
 /// `escalate` is always an alert of its own, even if a limit of the same name causes an alert too.
 ///
-/// An alert is sent as one JSON object: as one line on stdin of the command, or as the body of a POST request. The alert is
-/// delivered if the command exits with 0, or if the answer has a status from 200 to 299. Otherwise, another attempt
-/// follows after a pause, which doubles from about 1 second to 5 minutes. If a webhook asks for a longer pause with
-/// Retry-After, that pause is kept. After `attempts_max` attempts, the alert has failed. The next start without --once
-/// tries a failed alert again if its window has not ended.
+/// An alert is sent as one JSON object: as one line on stdin of the command, or as the body of a POST request. The
+/// alert is delivered if the command exits with 0, or if the answer has a status from 200 to 299. Otherwise, another
+/// attempt follows after a pause, which doubles from about 1 second to 5 minutes. If a webhook asks for a longer pause
+/// with Retry-After, that pause is kept. After `attempts_max` attempts, the alert has failed. The next start without
+/// --once tries a failed alert again if its window has not ended.
 ///
 /// Before and after each attempt, this command stores in the ledger's internal directory which alerts are due, sent or
 /// failed. So each alert is delivered once, even if this command is killed and started again. There is one exception:
@@ -122,8 +122,8 @@ pub(crate) struct Args {
     /// nothing. The time of a problem of `escalate` is the end of the first day (UTC) on which the problem existed
     #[arg(long)]
     dry_run: bool,
-    /// With --dry-run, print the alerts since this time [default: 30d]. WHEN has the same forms as for `runledger
-    /// escalate`
+    /// With --dry-run, print the alerts since this time, but at most those of the last 366 days [default: 30d]. WHEN
+    /// has the same forms as for `runledger escalate`
     #[arg(long, value_name = "WHEN", requires = "dry_run", allow_hyphen_values = true)]
     since: Option<When>,
     #[command(flatten)]

@@ -22,8 +22,9 @@ impl Program {
         Self { name: name.to_owned(), args: args.to_vec() }
     }
 
-    /// Runs the program with `json` and a line feed on its stdin, and waits for its end. The output of the program goes to stderr. At
-    /// the deadline, the program and all its children are killed. Returns `None` if a signal ended the wait.
+    /// Runs the program with `json` and a line feed on its stdin, and waits for its end. The output of the program goes
+    /// to stderr. At the deadline, the program and the other processes of its group are killed. Returns `None` if a
+    /// signal ended the wait.
     pub(super) fn deliver(&self, mut json: Vec<u8>, timeout: Duration, mut wait: Wait<'_>) -> Option<Delivery> {
         // Without the line feed, `read` of a shell fails although it reads the line.
         json.push(b'\n');
@@ -92,7 +93,7 @@ fn filled(json: Vec<u8>) -> io::Result<PipeReader> {
     Ok(reader)
 }
 
-/// Kills the program and its children, and reaps the program.
+/// Kills the processes of the program's group, and reaps the program.
 fn kill(child: &mut Child) {
     // If this fails, all processes of the group have already ended.
     let _ = kill_process_group(Pid::from_child(child), Signal::KILL);

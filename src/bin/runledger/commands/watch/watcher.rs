@@ -18,7 +18,7 @@ use crate::global::Global;
 
 /// The time between two looks at the files. A look that finds nothing costs a few system calls.
 const PAUSE: Duration = Duration::from_millis(200);
-/// The longest time until a signal is noticed.
+/// During a pause, a signal is noticed after at most about this time.
 const SIGNAL_PAUSE: Duration = Duration::from_millis(20);
 
 /// Finds alerts, delivers them, and remembers what was delivered.

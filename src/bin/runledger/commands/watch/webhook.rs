@@ -1,4 +1,4 @@
-//! Delivers an alert by posting it to a webhook. Only this file and `tls.rs` use the HTTP client.
+//! Delivers an alert by posting it to a webhook. Only this file, `tls.rs` and `no_tls.rs` use the HTTP client.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};

@@ -32,7 +32,7 @@ pub(super) fn left_limits(removed: &BTreeSet<String>, global: &Global) -> Vec<St
         if let Some(first) = names.first() {
             let (names, path) = (names.join(", "), limits::path(&global));
             notes.push(format!(
-                "the limits {names} stay in {}, although no hook enforces them now. To remove one: runledger quota unset {} \
+                "the limits {names} stay in {}. The removed hook enforced them. To remove one: runledger quota unset {} \
                  --ledger {}",
                 path.display(),
                 quoted(first),
@@ -51,8 +51,9 @@ fn ledger_of(command: &str) -> Option<PathBuf> {
 }
 
 /// Returns the ledger of the hook that is installed, if no ledger is given and the hook's ledger is not the default
-/// one. `installed` are the commands of the installed hook. The default depends on the working directory. So without
-/// this rule, a second `install` in another directory would begin a new ledger.
+/// one. Returns `None` if the commands of the hook name several ledgers. `installed` are the commands of the installed
+/// hook. The default depends on the working directory. So without this rule, a second `install` in another directory
+/// would begin a new ledger.
 pub(super) fn kept_ledger(installed: &BTreeSet<String>, global: &Global) -> Option<PathBuf> {
     let ledgers: BTreeSet<_> = installed.iter().filter_map(|command| ledger_of(command)).collect();
     let kept = ledgers.first().filter(|_| ledgers.len() == 1 && global.has_default_ledger())?;

@@ -53,8 +53,8 @@ pub(super) fn edit(text: &str, events: &[&str], command: &str) -> Result<Edited,
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(whole) {
         return Err(format!("found data that is not JSON: {error}; expected JSON without comments"));
     }
-    let root =
-        CstRootNode::parse(whole, &ParseOptions::default()).map_err(|error| format!("found other data: {error}"))?;
+    let root = CstRootNode::parse(whole, &ParseOptions::default())
+        .map_err(|error| format!("found JSON that cannot be edited: {error}"))?;
     let top = root.object_value().ok_or("found no object; expected a JSON object")?;
     if top.properties().iter().filter(|property| is_named(property, HOOKS)).count() > 1 {
         return Err("found the key \"hooks\" twice; expected it once".to_owned());

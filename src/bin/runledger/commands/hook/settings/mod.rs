@@ -64,9 +64,9 @@ pub(super) enum Command {
     },
     /// Remove the hook from the settings of an agent
     ///
-    /// Removes each hook that runs `runledger hook`, whatever the path and the name of the program are. Also removes
-    /// lists and objects that become empty. Everything else stays as it is. Limits stay too; the output names the
-    /// limits that the hook enforced.
+    /// Removes each hook that runs `runledger hook`, whatever the path of the program is. A hook that `install` wrote
+    /// is removed even if the program has another name. Also removes lists and objects that become empty. Everything
+    /// else stays as it is. Limits stay too; the output names the limits that the hook enforced.
     #[command(after_help = "Example: stop recording the work of Codex
   runledger hook uninstall codex")]
     Uninstall {
@@ -142,8 +142,8 @@ impl Settings {
         if self.project {
             return Ok(Path::new(directory).join(file));
         }
-        // The variable can list several directories, all of which an import reads. The agent itself uses only the first
-        // directory.
+        // CLAUDE_CONFIG_DIR can list several directories, all of which an import reads. The agent itself uses only the
+        // first directory.
         let given = env::var(variable).ok();
         let given = given.as_deref().and_then(|given| given.split(',').next()).map(str::trim);
         if let Some(given) = given.filter(|given| !given.is_empty()) {

@@ -27,7 +27,7 @@ pub(super) struct Appended {
     pub(super) executions: u64,
     pub(super) calls: u64,
     pub(super) usd: Usd,
-    /// The number of executions with an unknown cost.
+    /// The number of executions that list calls of models and have an unknown cost.
     pub(super) unpriced: u64,
     /// The models of calls with an unknown cost. The name is empty if the model is unknown.
     pub(super) unpriced_models: BTreeSet<String>,

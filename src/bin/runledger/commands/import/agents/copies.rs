@@ -21,7 +21,7 @@ use super::reading::LINE_BYTES_MAX;
 const KEY: &str = "\"requestId\"";
 /// A line with a prompt has this text. Other lines can have it too.
 const PROMPT: &str = "\"user\"";
-/// The largest length of an id in bytes. A longer id is ignored.
+/// The largest length of an id in bytes. A longer id may be ignored.
 const ID_BYTES_MAX: usize = 4 * 1024;
 const READ_BYTES: usize = 1 << 18;
 

@@ -86,7 +86,7 @@ impl Found {
             }
             // A resumed or forked session repeats lines of an original session. The original session must be read
             // first. For Claude Code, it is in the file that changed earlier. For Codex, it is in the file with the
-            // smaller name, because the name begins with a time.
+            // smaller name, because the names contain the time of the session's start.
             if let Some(new) = found.files.get_mut(before..) {
                 new.sort_by_cached_key(|file| {
                     let changed = file.changed.filter(|_| agent == Agent::ClaudeCode);

@@ -43,8 +43,8 @@ impl Reading {
         self.mark.is_some()
     }
 
-    /// Returns true if the file has the same start as before, and possibly new lines. Returns false if it became
-    /// shorter, or was replaced.
+    /// Returns true if the file still has the mark, and possibly new lines. Returns false if it became shorter, or
+    /// seems to have been replaced.
     pub(super) fn goes_on_in(&self, file: &SessionFile) -> io::Result<bool> {
         let mark = mark_at(&mut File::open(&file.path)?, self.offset)?;
         Ok(file.bytes >= self.offset && mark == self.mark)
