@@ -7,7 +7,7 @@ use crate::commands::{Place, Running, command};
 use runledger::{Ledger, LedgerReader, Options, Skill};
 use serde_json::Value;
 
-/// Creates a ledger of `count` records, two in each segment.
+/// Creates a ledger of `count` records, two in each sealed segment.
 fn segments(count: u64) -> (Place, Ledger) {
     let place = Place::empty();
     let ledger = Options::new().rotate_bytes(Some(1_000)).open(place.ledger()).unwrap();
