@@ -1,4 +1,5 @@
-//! The first characters of an id are accepted wherever they can only mean one execution or one run.
+//! The first characters of a UUID are accepted if they can only mean one execution or one run. Other ids of runs must
+//! be whole, or end with `…` as in a table.
 
 use crate::commands::{Place, record};
 use runledger::ExecutionMetrics;
