@@ -1,6 +1,6 @@
-//! Promise: a second `runledger baseline` reads only what was appended since the first one, and prints the same as a
-//! pass over all records. If the checkpoint cannot be used or written, the command says so, and its answer is still
-//! correct.
+//! Promise: on a long ledger, a second `runledger baseline` reads only what was appended since the first one, and
+//! prints the same as a pass over all records. If the checkpoint cannot be used or written, the command says so, and
+//! its answer is still correct.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

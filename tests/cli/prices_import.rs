@@ -122,7 +122,7 @@ fn imported_prices_override_the_bundle_and_other_models_keep_their_prices() {
     let free = price(&place, "own.json", &free);
     assert_eq!((&free["usd"], &free["table"]), (&json!("0"), &json!("runledger 2026-11-30")));
 
-    // LiteLLM's table has the same model.
+    // LiteLLM's table has no minimum of 10 seconds, so the import copies the minimum from the bundled row.
     let entry = r#"{"groq/whisper-large-v3":{"litellm_provider":"groq","mode":"audio_transcription","input_cost_per_second":6e-05,"output_cost_per_second":0}}"#;
     let place = with("litellm.json", entry);
     let args = "prices import litellm.json --from litellm --table-version l --as-of 2026-11-20 --out own.json";

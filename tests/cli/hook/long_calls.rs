@@ -1,5 +1,5 @@
-//! A hold for the call of a tool lasts for days if the call does. If the agent has died, a later call that needs the
-//! amount ends the hold.
+//! A hold for the call of a tool lasts for days if the call takes days. If the agent has died, a later call that needs
+//! the amount ends the hold.
 
 use std::process::{Command, Stdio};
 
