@@ -1,4 +1,4 @@
-//! The command answers from the ledger as its help says, in tables and in JSON, and its exit code reports success.
+//! The commands that read the ledger answer in tables and in JSON, and their exit codes report whether they succeeded.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -552,7 +552,7 @@ fn wrong_arguments_are_named_and_nothing_is_done() {
     }
 }
 
-/// This holds for every command that has both arguments: no execution could begin in such a period.
+/// Commands with --since and --until refuse such a period, because no execution can begin in it.
 #[test]
 fn a_period_that_ends_before_it_begins_is_refused() {
     let place = Place::new();

@@ -354,7 +354,7 @@ fn the_cost_of_no_records_is_unknown() {
     );
 }
 
-/// Every number has its greatest width, and names have any length.
+/// The numbers are as wide as possible, and the names have several lengths.
 #[test]
 fn a_table_has_at_most_80_columns_whatever_the_values() {
     let wide = |skill: &str, cost: &str, estimate: &str| {

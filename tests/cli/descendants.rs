@@ -93,7 +93,8 @@ parent: 00000000-0001-0000-0000-000000000001
     assert_eq!(place.run(["show", "--tree", "7"]).complaint(1), "runledger: no execution has the id 7\n");
 }
 
-/// An execution that ended without a model costs nothing. If it was interrupted, or named a model, its cost is unknown.
+/// An execution that ended without a model costs nothing. If it was interrupted, or named a
+/// model and has no cost, its cost is unknown.
 #[test]
 fn only_an_execution_that_may_have_used_a_model_has_an_unknown_cost() {
     let mut records = pipeline();

@@ -153,7 +153,7 @@ fn an_execution_in_flight_fails_the_run() {
     );
 }
 
-/// Another process holds the ledger's lock for longer than a writer waits, so the record is spilled. The gate finds
+/// The ledger's lock is held for longer than a writer waits, so the record is spilled. The gate finds
 /// the spilled record, changes nothing, and passes once the ledger has the record.
 #[test]
 fn a_spilled_record_fails_the_run() {

@@ -17,12 +17,12 @@ fn metrics(place: &Place, args: &str) -> String {
 }
 
 #[test]
-fn the_tables_are_the_golden_file() {
+fn the_tables_equal_the_golden_file() {
     assert_eq!(metrics(&place(&production()), ""), include_str!("../data/metrics.txt"));
 }
 
 #[test]
-fn the_json_is_the_golden_file() {
+fn the_json_equals_the_golden_file() {
     assert_eq!(metrics(&place(&production()), "--json"), include_str!("../data/metrics.json"));
 }
 

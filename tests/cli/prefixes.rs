@@ -85,7 +85,7 @@ fn the_first_digits_of_an_execution_in_flight_complete_it() {
     let marked = place.run(["progress", "--execution-id", unique, "--stage", "half", "--json"]).json();
     assert_eq!(marked["execution_id"], one.as_str());
     assert_eq!(place.run(["complete", "--execution-id", unique, "--json"]).json()["execution_id"], one.as_str());
-    // It is not in flight any more.
+    // The execution is not in flight any more.
     let gone = place.run(["complete", "--execution-id", unique, "--json"]);
     assert_eq!(gone.code, Some(1));
     assert!(gone.stderr.contains("no execution in flight has an id that begins with"), "{}", gone.stderr);

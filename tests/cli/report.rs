@@ -33,7 +33,7 @@ pub(super) fn json(place: &Place, args: &str) -> Value {
     place.run("report --text --json".split(' ').chain(args.split_whitespace())).json()
 }
 
-/// Removes what differs between two calls.
+/// Removes the time at which the report was made, which differs between two reports.
 fn without_time(mut report: Value) -> Value {
     report.as_object_mut().unwrap().remove("generated_at").unwrap();
     report
@@ -70,7 +70,7 @@ fn the_page_the_text_and_the_other_commands_have_the_same_numbers() {
     }
 }
 
-/// Returns executions of many days, skills and models, with costs in fractions of a cent.
+/// Returns executions of many days, skills and models, with costs that include fractions of a cent.
 pub(super) fn many() -> Vec<ExecutionMetrics> {
     let mut records: Vec<_> = (1..400_u128)
         .map(|id| {

@@ -215,7 +215,7 @@ fn has_verdicts_of(report: &Value, compared: &Value) -> BTreeMap<String, u64> {
     counts
 }
 
-/// In the second week, one skill is slower than in the first one, one is faster, one is the same, and one has few
+/// In the second week, one skill is slower than before, one is faster, one is as fast as before, and one has few
 /// samples.
 #[test]
 fn all_four_verdicts_are_those_of_compare() {

@@ -214,7 +214,7 @@ fn hashed_output_goes_through_a_pipe_even_on_a_terminal() {
 }
 
 /// The keys of a terminal send their signal to the command as well. A second signal must not arrive, because many
-/// programs then end at once. Two that arrive together count as one, so strace shows whether a second one was
+/// programs then end at once. Two signals that arrive together count as one, so strace shows whether a second one was
 /// sent.
 #[test]
 fn a_key_of_the_terminal_reaches_the_command_once() {
@@ -292,7 +292,7 @@ fn a_signal_that_the_command_survives_is_not_a_failure() {
 
 /// `nohup` requires this.
 #[test]
-fn a_signal_that_was_ignored_stays_so() {
+fn a_signal_that_was_ignored_stays_ignored() {
     let place = Place::empty();
     let wrapper = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"];
     let script = "echo ready; until [ -e go ]; do sleep 0.01; done; grep SigIgn /proc/self/status > ignored";

@@ -56,8 +56,8 @@ fn the_sessions_of_the_machine_are_found_and_imported_once() {
         files.map(|file| format!("found 1 file of claude-code in {home}/{file}/projects\n")).concat()
     };
     let found = found([".config/claude", ".claude"]);
-    // Each call has 10 input tokens, 90 cache reads, 40 and 60 cache writes and 100 output tokens. A million of them
-    // cost 5, 0.5, 6.25, 10 and 25 USD.
+    // Each call has 10 input tokens, 90 cache reads, 40 and 60 cache writes and 100 output tokens. A million tokens
+    // of these kinds cost 5, 0.5, 6.25, 10 and 25 USD.
     assert_eq!(
         import(&place, "").answer(0),
         format!("{found}imported 2 executions of 2 sessions: 2 calls, 0.00689 USD\n")

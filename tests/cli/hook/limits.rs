@@ -123,7 +123,7 @@ fn a_budget_counts_what_the_running_session_has_used() {
     assert_eq!((status["consumed"].to_string(), &status["held"]), ("1.05".to_owned(), &json!(0)));
 }
 
-/// The lines that a fork copies name the fork, and keep their times, which are before the creation of its file.
+/// The lines that a fork copies name the fork, and keep their times, which are before the creation of the fork's file.
 #[test]
 fn the_calls_that_a_fork_copies_do_not_count_again() {
     let place = limited("tokens --limit 1000000 --unit tokens --per total");

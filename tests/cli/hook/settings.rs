@@ -90,7 +90,7 @@ fn everything_else_stays_and_uninstall_restores_the_file() {
     assert_eq!(fs::read_dir(place.path("home/dotfiles")).unwrap().count(), 2);
 }
 
-/// The default ledger depends on the working directory, and the hook of the user must not move with it.
+/// The default ledger depends on the working directory, but the ledger of the user's hook must not change with it.
 #[test]
 fn an_install_in_another_directory_keeps_the_ledger() {
     let place = Place::empty();

@@ -140,7 +140,7 @@ pub(super) fn canonical(record: &Map<String, Value>) -> Map<String, Value> {
 fn canonical_value(key: &str, value: &Value) -> Value {
     const TIMES: [&str; 6] = ["timestamp_start", "timestamp_end", "time", "at", "updated_at", "timestamp_utc"];
     match value {
-        // A time of the command's clock is not in February.
+        // A time of the command's clock is not in February 2026.
         Value::String(text) if TIMES.contains(&key) && text.starts_with("2026-02-") => unix_us(text).into(),
         Value::String(_) | Value::Number(_) if key.ends_with("_usd") => usd(pico(value)).into(),
         Value::Object(object) => canonical(object).into(),

@@ -69,7 +69,7 @@ fn pipe(place: &Place, sent: &[Sent]) -> (Vec<Value>, Option<i32>, String) {
 }
 
 #[test]
-fn what_is_accepted_is_stored_as_it_was_sent_and_what_is_refused_leaves_nothing() {
+fn what_is_accepted_is_stored_and_what_is_refused_leaves_nothing() {
     let seed = std::env::var("RUNLEDGER_CONFORMANCE_SEED").map_or(SEED, |seed| seed.parse().unwrap());
     eprintln!("RUNLEDGER_CONFORMANCE_SEED={seed}");
     let place = Place::empty();
