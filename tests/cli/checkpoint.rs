@@ -1,4 +1,4 @@
-//! Promise: on a long ledger, a second `runledger baseline` reads only what was appended since the first one, and
+//! Promise: on a long ledger, a second `runledger baseline` reads only what was appended since the first one. It
 //! prints the same as a pass over all records. If the checkpoint cannot be used or written, the command says so, and
 //! its answer is still correct.
 

@@ -1,4 +1,4 @@
-//! What a report says is true: a lower bound is marked wherever it is shown, a cancelled execution is not called
+//! What a report says is true. A lower bound is marked wherever it is shown, a cancelled execution is not called
 //! failed, and a limit that is used up is part of the verdict.
 
 use std::fs;

@@ -53,7 +53,7 @@ fn a_session_that_is_read_at_any_time_is_imported_once() {
     let (whole, _) = import(&lines, &[], super::LATER);
     for end in 0..lines.len() {
         let last = lines[..end].iter().rev().find_map(|line| line["timestamp"].as_str()).unwrap_or(super::LATER);
-        // If `end` is odd, the session is idle at the first import, unless `end` is within a message: a message does
+        // If `end` is odd, the session is idle at the first import, unless `end` is within a message. A message does
         // not grow after an idle time.
         let message = |at: usize| lines.get(at).and_then(|line| line["message"]["id"].as_str());
         let is_inside = end > 0 && message(end).is_some() && message(end) == message(end - 1);

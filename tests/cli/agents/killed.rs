@@ -1,5 +1,5 @@
-//! An import that is killed at a system call which changes the disk, and then repeated, leaves the same records as one
-//! that was not killed.
+//! An import is killed at a system call that changes the disk, and then repeated. It leaves the same records as an
+//! import that was not killed.
 
 #![cfg(target_os = "linux")]
 

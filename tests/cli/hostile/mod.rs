@@ -1,6 +1,6 @@
 //! Promise: a text of an agent has no effect on its readers. The answers of the command do not pass its control
-//! characters to a terminal, and it cannot start a line in the name of the command. It does not run in a browser or a
-//! spreadsheet, and does not end a table. JSON stays JSON.
+//! characters to a terminal. The text cannot start a line in the name of the command, run in a browser or a
+//! spreadsheet, or end a table. JSON stays JSON.
 
 mod checks;
 mod outputs;
