@@ -1,5 +1,5 @@
 //! A command that reads for more than a second shows its progress on a terminal. No progress bar appears if the command
-//! is shorter, or if its output is not a terminal.
+//! is shorter, or if stderr is not a terminal.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;

@@ -102,7 +102,8 @@ fn executions_of_unknown_cost_are_left_out_and_counted() {
     assert_eq!(stderr, "runledger: executions that were left out because their cost is unknown: 2\n");
 }
 
-/// A run of thousands of executions is listed like any other run.
+/// A run of thousands of executions is listed like any other run, although each segment with so many of them is read
+/// whole.
 #[test]
 fn a_large_run_is_listed() {
     let all: Vec<_> = (1..=10_500_u128)
