@@ -1,4 +1,4 @@
-//! The command answers from the ledger as its help says, in tables and in JSON, and its exit code reports success.
+//! The commands that read the ledger answer in tables and in JSON, and their exit codes report whether they succeeded.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -58,7 +58,7 @@ fn list_shows_twenty_by_default() {
     assert_eq!(place.run(["list", "--all"]).answer(0).lines().count(), 1 + 25);
 }
 
-/// An id is long enough to be the only one of the ledger, even if the list has no similar one.
+/// A listed id is long enough to be unique in the whole ledger, even if the list shows no similar id.
 #[test]
 fn ids_are_as_long_as_the_ledger_needs_and_show_names_the_candidates() {
     let record = |id: u128| {
@@ -84,7 +84,8 @@ fn ids_are_as_long_as_the_ledger_needs_and_show_names_the_candidates() {
     assert_eq!(Place::with(&records[..10]).run(["show", "019c5d2a"]).complaint(2).lines().count(), 11);
 }
 
-/// The last records are read from the end, so damage far before them is not reported. Damage between them is.
+/// The last records are read from the end, so damage far before them is not reported. Damage between them is
+/// reported.
 #[test]
 fn list_names_the_damage_in_what_it_reads() {
     let mut text = "no record\n".to_owned();
@@ -109,7 +110,7 @@ fn list_names_the_damage_in_what_it_reads() {
     assert_eq!(named(list("--limit 2 --skill rare")), all);
 }
 
-/// A writer that sets no `status` may set only one of the two outcomes.
+/// A writer that sets no `status` may set `execution_succeeded`, `execution_failed`, both or neither.
 #[test]
 fn a_missing_status_is_taken_from_the_outcome() {
     let outcomes = [(Some(true), Some(false)), (None, Some(true)), (None, None), (Some(true), Some(true))];
@@ -325,7 +326,7 @@ fn verify_compares_the_ledger_with_every_head_of_every_file() {
 }
 
 #[test]
-fn a_file_without_a_head_is_not_taken_for_one() {
+fn a_file_without_a_head_is_refused() {
     let place = Place::new();
     std::fs::write(place.path("empty"), "\n").unwrap();
     std::fs::write(place.path("other"), "{}").unwrap();
@@ -368,7 +369,7 @@ fn baseline_in_json_is_what_the_library_writes() {
 }
 
 #[test]
-fn baseline_does_not_write_over_the_ledger_nor_without_one() {
+fn baseline_writes_neither_over_the_ledger_nor_without_a_ledger() {
     let place = Place::new();
     let before = std::fs::read(place.ledger()).unwrap();
     assert_eq!(
@@ -438,7 +439,7 @@ fn list_adds_up_the_tokens_of_a_record_without_their_sum() {
 }
 
 #[test]
-fn without_a_ledger_no_command_answers() {
+fn commands_that_read_the_ledger_fail_if_it_is_missing() {
     let place = Place::empty();
     for command in ["list", "show 1", "cost", "cost discrepancy", "baseline"] {
         assert_eq!(
@@ -456,7 +457,7 @@ fn without_a_ledger_no_command_answers() {
 }
 
 #[test]
-fn the_ledger_is_named_by_the_environment_or_before_it_by_the_argument() {
+fn the_argument_or_else_the_environment_names_the_ledger() {
     let (place, elsewhere) = (Place::new(), Place::empty());
     let mut environment = command();
     environment.current_dir(elsewhere.directory.path()).env("RUNLEDGER_PATH", place.ledger()).arg("list");
@@ -465,7 +466,7 @@ fn the_ledger_is_named_by_the_environment_or_before_it_by_the_argument() {
 }
 
 #[test]
-fn no_command_changes_anything() {
+fn commands_that_read_change_no_file() {
     let place = Place::new().with_a_foreign_line();
     let content = || place.files().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
     let before = content();
@@ -551,7 +552,7 @@ fn wrong_arguments_are_named_and_nothing_is_done() {
     }
 }
 
-/// This holds for every command that has both arguments: no execution could begin in such a period.
+/// Commands with --since and --until refuse such a period, because no execution can begin in it.
 #[test]
 fn a_period_that_ends_before_it_begins_is_refused() {
     let place = Place::new();
@@ -590,7 +591,7 @@ fn help_has_the_exit_codes() {
     }
 }
 
-/// A symbolic link is never the file that it leads to, so it must not be opened again and again.
+/// A retry cannot help against a symbolic link, so each command fails instead of opening the link again and again.
 #[test]
 fn a_symbolic_link_is_named_as_one() {
     let place = Place::new();

@@ -1,5 +1,5 @@
-//! A command that reads for more than a second shows its progress on a terminal. A shorter command and other outputs
-//! have no progress bar.
+//! A command that reads for more than a second shows its progress on a terminal. No progress bar appears if the command
+//! is shorter, or if stderr is not a terminal.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
@@ -22,12 +22,14 @@ fn place() -> Place {
     place
 }
 
-/// Returns the output of `cost` on a terminal of so many columns, or elsewhere, if each read takes so long.
+/// Returns the output of `cost` if each of its reads is delayed by `read_ms`. `terminal` is the width of the terminal,
+/// or `None` if the output goes to a pipe.
 fn cost(place: &Place, read_ms: u64, terminal: Option<u32>) -> Option<String> {
     slowed("pread64", read_ms, &format!("--ledger {} cost", place.ledger().display()), terminal)
 }
 
-/// Returns the output of the command if each call of the system with this name takes so long.
+/// Returns the output of the command if each of its system calls with this name is delayed by `ms`. Returns `None` if
+/// this machine cannot run it in this way.
 fn slowed(system_call: &str, ms: u64, args: &str, terminal: Option<u32>) -> Option<String> {
     let program = env!("CARGO_BIN_EXE_runledger");
     let command =
@@ -57,7 +59,6 @@ fn a_long_command_shows_its_progress_on_a_terminal() {
     let drawn: Vec<_> = long.split('\r').filter(is_bar).collect();
     assert!(drawn.len() > 3, "{long:?}");
     assert!(drawn.windows(2).all(|two| two[0].matches('=').count() <= two[1].matches('=').count()), "{long:?}");
-    // A file without indexes is read twice: once for the ids, and once for the costs.
     // The bar is removed before the answer.
     let (bars, answer) = long.split_once("model ").unwrap();
     assert!(bars.ends_with(&format!("\r{}\r", " ".repeat(drawn[drawn.len() - 1].len()))), "{long:?}");

@@ -98,7 +98,7 @@ unknown of prod: cost 250
 }
 
 #[test]
-fn windows_are_of_time_or_of_the_last_executions() {
+fn a_baseline_is_of_a_period_or_of_the_last_executions() {
     let place = place(&executions());
     assert_eq!(
         answer(&place, "baseline --skill publish --until 2026-02-08"),
@@ -280,7 +280,7 @@ fn values_that_are_lower_bounds_are_counted() {
     assert_eq!(json["lower_bounds"], 2);
 }
 
-/// A gate must not be green if it judged nothing, or if it did not judge a required metric.
+/// A job must not pass if `compare` judged nothing, or if it did not judge a required metric.
 #[test]
 fn compare_ends_with_3_if_it_judged_nothing_or_not_what_is_required() {
     let place = frozen_place();
@@ -300,7 +300,7 @@ fn compare_ends_with_3_if_it_judged_nothing_or_not_what_is_required() {
     assert_eq!((&json["judged"], &json["metrics"]), (&3.into(), &4.into()));
     assert_eq!(json["required_not_judged"], serde_json::json!([{"skill": "search", "metric": "cost_mean_usd"}]));
     assert_eq!(json["skills"]["search"]["cost_mean_usd"]["verdict"], "too_few");
-    // What is worse is reported first.
+    // If a metric is worse, the exit code is 1, even if a required metric was not judged.
     run(&place, "compare --require all").answer(1);
     // There is one name for each metric: its key in the JSON.
     for name in ["speed", "success", "latency", "ms"] {
@@ -402,7 +402,8 @@ fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
     );
 }
 
-/// A retired skill is named and not required, so a gate does not fail for ever.
+/// `--require` names a skill without recent executions, and ignores it. Here, the exit code is 3 because nothing at all
+/// was judged.
 #[test]
 fn nothing_is_required_of_a_skill_without_recent_executions() {
     let place = frozen_place();
@@ -456,9 +457,9 @@ changed by more than 2 % from the previous week: 7 of 16 metrics
     assert_eq!(json["weeks"].as_array().unwrap().len(), 1);
 }
 
-/// Only `freeze` writes, and only to its own journal.
+/// On a short ledger, the commands that report baselines write nothing. A command that fails writes nothing either.
 #[test]
-fn nothing_else_is_changed() {
+fn reports_and_failed_commands_change_nothing() {
     let place = frozen_place();
     let content = || place.files().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
     let before = content();

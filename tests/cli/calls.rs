@@ -1,5 +1,5 @@
-//! Promise: `start`, `progress`, `complete` and `run` record calls of models with tokens and costs. A given cost is kept
-//! exactly, any other cost is computed from the price table, and an unknown cost stays unknown.
+//! Promise: `start`, `progress`, `complete` and `run` record calls of models with tokens and costs. A given cost is
+//! kept exactly, any other cost is computed from the price table, and an unknown cost stays unknown.
 
 use crate::commands::{Output, Place};
 use runledger::metrics::{CostSource, CostTier, Kind, QcOutcome};
@@ -60,7 +60,7 @@ fn tokens_of_all_calls_are_added_up() {
     assert_eq!(record.cost.source, Some(CostSource::Computed));
 }
 
-/// A model that was named and never billed makes the cost unknown.
+/// A model that was named, and for which no tokens were reported, makes the cost unknown.
 #[test]
 fn a_model_without_tokens_has_an_unknown_cost() {
     let place = Place::empty();
@@ -126,13 +126,13 @@ fn run_records_what_its_command_line_says() {
     assert_eq!((production.artifact.as_deref(), production.regen_count), (Some("a_v1"), Some(2)));
     assert_eq!((production.scene_id.as_deref(), production.shot_id.as_deref()), (Some("s"), Some("s-1")));
     assert_eq!((record.cost_usd, record.cost_tier), (usd("0.06"), Some(CostTier::Premium)));
-    // A command that failed has not passed.
+    // The record of a failed command has no outcome, although the arguments say PASS.
     assert_eq!(run("false").answer(1), "");
     let record = last(&place);
     assert_eq!((record.production.outcome, record.cost_usd), (None, usd("0.06")));
 }
 
-/// The command runs, because a problem with recording must not make it fail.
+/// `run` still runs its command, because a problem with recording must not make the command fail.
 #[test]
 fn a_price_table_that_cannot_be_read_is_a_warning_of_run_and_an_error_of_complete() {
     let place = Place::empty();

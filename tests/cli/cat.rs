@@ -7,7 +7,7 @@ use crate::commands::{Place, Running, command};
 use runledger::{Ledger, LedgerReader, Options, Skill};
 use serde_json::Value;
 
-/// Creates a ledger of `count` records, two in each segment.
+/// Creates a ledger of `count` records, two in each sealed segment.
 fn segments(count: u64) -> (Place, Ledger) {
     let place = Place::empty();
     let ledger = Options::new().rotate_bytes(Some(1_000)).open(place.ledger()).unwrap();
@@ -39,7 +39,7 @@ fn cat_writes_what_the_segments_hold() {
 }
 
 #[test]
-fn cat_names_the_archive_and_writes_it_too() {
+fn cat_names_the_archive_of_the_lines_that_it_does_not_write() {
     let (place, ledger) = segments(9);
     let all = place.run(["cat"]).answer(0);
     ledger.archive_segments(3, place.path("archive")).unwrap();

@@ -1,6 +1,6 @@
-//! Promise: a second `runledger baseline` reads only what was appended since the first one, and prints the same as a
-//! pass over all records. If the checkpoint cannot be used or written, the command says so, and its answer is still
-//! correct.
+//! Promise: on a long ledger, a second `runledger baseline` reads only what was appended since the first one. It
+//! prints the same as a pass over all records. If the checkpoint cannot be used or written, the command says so, and
+//! its answer is still correct.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -117,7 +117,7 @@ fn an_untrusted_checkpoint_is_reported_and_replaced() {
 }
 
 #[test]
-fn windows_and_short_ledgers_have_no_checkpoint() {
+fn selections_stability_and_short_ledgers_have_no_checkpoint() {
     let (place, short) = (long_place(), Place::new());
     for args in ["--skill publish", "--since 2026-01-01", "--until 9999-12-31", "--last 3"] {
         answer(&place, &format!("baseline {args}"));

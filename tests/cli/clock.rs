@@ -1,5 +1,5 @@
-//! Promise: the command works whatever the clock says. It prints and stores the clock's times, and nothing panics or
-//! wraps around.
+//! Promise: the command works whatever the clock says. It prints and stores the clock's times from the year 0 to the
+//! year 9999, and nothing panics or wraps around.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -50,7 +50,7 @@ impl Clock {
     }
 }
 
-/// Returns the day and the hour in which the process began.
+/// Returns the day and the hour of a timestamp.
 fn hour(time: &Value) -> &str {
     &time.as_str().unwrap()[..13]
 }
@@ -78,7 +78,7 @@ fn executions_are_recorded_before_1970() {
         assert_eq!(record.timestamp_start.to_string()[..13], *"1969-12-31T23");
         assert!(record.timestamp_end >= Some(record.timestamp_start) && record.validate().is_ok(), "{record:?}");
     }
-    // An id cannot encode a time before 1970, so it has the first one.
+    // An id cannot encode a time before 1970, so it encodes the beginning of 1970.
     assert!(records.iter().all(|record| record.execution_id.as_u128() >> 80 == 0));
     let list = clock.run("list --json", "").answer(0);
     assert_eq!(list.lines().count(), 3);

@@ -98,7 +98,7 @@ start (UTC)       skill  status   ms  tokens   usd  id
     }
 }
 
-/// With --run, the sums are those of one run, and with --child-runs, of its child runs too.
+/// With --run, the sums are those of one run. With --child-runs, they also include its child runs.
 #[test]
 fn the_costs_of_a_run_are_those_of_its_executions() {
     let mut records = november();
@@ -129,7 +129,7 @@ fn the_costs_of_a_run_are_those_of_its_executions() {
     }
 }
 
-/// Returns records of several days, runs, scenes and agents, with cached tokens.
+/// Returns records of several days and scenes. Some belong to a run or an agent, and one has cached tokens.
 fn november() -> Vec<ExecutionMetrics> {
     let mut cached = priced(1, "2026-11-01T03:59:59.999Z", "0.046875");
     cached.set_usage("claude-opus-4-5", &Usage::new(33_000, 500).cache_read(30_000).cache_write(2000));
@@ -252,10 +252,8 @@ fn days(place: &Place, args: &str) -> Vec<String> {
     rows.map(|row| row.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// In Havana, clocks went forward on 2025-03-09 from 00:00 to 01:00, so that day began at 01:00. They went back on
-/// 2025-11-02 from 01:00 to 00:00, which was 05:00 UTC.
-/// Newfoundland set its clocks back at one minute past midnight. So the date was 29 October for a minute in the middle
-/// of an hour UTC.
+/// On 2006-10-29, Newfoundland set its clocks back at one minute past midnight. So the date was 29 October for a minute
+/// in the middle of an hour UTC, and then 28 October again.
 #[test]
 fn a_date_that_lasts_for_a_part_of_an_hour_is_excluded_through_an_index_too() {
     let started = |id: u128, start: &str| {
@@ -271,6 +269,8 @@ fn a_date_that_lasts_for_a_part_of_an_hour_is_excluded_through_an_index_too() {
     assert_eq!(place.run(args.split(' ')).answer(0), before);
 }
 
+/// In Havana, clocks went forward on 2025-03-09 from 00:00 to 01:00, so that day began at 01:00. They went back on
+/// 2025-11-02 from 01:00 to 00:00, which was 05:00 UTC.
 #[test]
 fn days_and_dates_are_those_of_the_zone() {
     let place = place(&[
@@ -295,7 +295,7 @@ fn days_and_dates_are_those_of_the_zone() {
 }
 
 #[test]
-fn a_time_ends_a_period_before_it_and_a_span_goes_back_from_now() {
+fn a_period_excludes_the_time_at_its_end_and_a_span_goes_back_from_now() {
     let place = place(&november());
     let times = |since: &str, until: &str| days(&place, &format!("--since {since} --until {until}"));
     assert_eq!(times("2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"), ["2026-11-01 1"]);
@@ -354,7 +354,7 @@ fn the_cost_of_no_records_is_unknown() {
     );
 }
 
-/// Every number has its greatest width, and names have any length.
+/// The numbers are as wide as possible, and the names have several lengths.
 #[test]
 fn a_table_has_at_most_80_columns_whatever_the_values() {
     let wide = |skill: &str, cost: &str, estimate: &str| {

@@ -5,7 +5,7 @@ use runledger::metrics::{Kind, QcOutcome, RunIds, Status};
 use runledger::{ExecutionMetrics, Ledger, Skill, Uuid};
 use serde_json::{Value, json};
 
-/// Returns an execution of a run.
+/// Returns an execution with these ids.
 fn of(id: u128, skill: &str, minute: u8, ids: RunIds) -> ExecutionMetrics {
     let start = format!("2026-02-14T14:{minute:02}:00Z");
     let mut record = record(id, skill, &start, Some(1000 * u64::from(minute) + 500), Status::Success);
@@ -21,8 +21,8 @@ fn below(run: &str, parent: u128) -> RunIds {
     RunIds::new(run).parent_execution(id(parent))
 }
 
-/// Returns a pipeline. One of its children has children without a run, and another one starts a run of its own. Children
-/// are recorded before their parents.
+/// Returns a pipeline, and an execution of another run. The executions below `write` have no run, and the one below
+/// `draw` has a run of its own. Some children are recorded before their parents.
 fn pipeline() -> Vec<ExecutionMetrics> {
     let mut records = vec![
         of(4, "review", 3, RunIds::default().parent_execution(id(3))),
@@ -93,7 +93,8 @@ parent: 00000000-0001-0000-0000-000000000001
     assert_eq!(place.run(["show", "--tree", "7"]).complaint(1), "runledger: no execution has the id 7\n");
 }
 
-/// An execution that ended without a model costs nothing. If it was interrupted, or named a model, its cost is unknown.
+/// An execution that ended without a model costs nothing. If it was interrupted, or named a
+/// model and has no cost, its cost is unknown.
 #[test]
 fn only_an_execution_that_may_have_used_a_model_has_an_unknown_cost() {
     let mut records = pipeline();
@@ -112,7 +113,7 @@ fn only_an_execution_that_may_have_used_a_model_has_an_unknown_cost() {
     assert_eq!(sums(&records), (json!(0.17345719), json!(1)));
 }
 
-/// At 80 columns, there is room for less than at 120.
+/// At 80 columns, the table leaves out the columns of the production.
 #[test]
 fn a_tree_shows_what_a_production_made() {
     let mut records = pipeline();
@@ -140,9 +141,10 @@ fn a_tree_shows_what_a_production_made() {
     assert_eq!(row("200", "skill").split_whitespace().last(), Some("id"));
 }
 
-/// The id of a run means the only execution that can be meant.
+/// `show` accepts the id of a run that has one execution. `show --tree` shows each execution of a run that has no
+/// parent in the run.
 #[test]
-fn a_run_id_is_accepted_if_it_means_one_execution() {
+fn show_accepts_the_id_of_a_run_with_one_execution_and_show_tree_that_of_any_run() {
     let place = Place::with(&pipeline());
     assert_eq!(tree(&place, "run-7", "120"), tree(&place, "00000000-0001", "120"));
     assert_eq!(place.run(["show", "run-8", "--json"]).json()["skill_name"], "other");
@@ -159,14 +161,14 @@ fn a_run_id_is_accepted_if_it_means_one_execution() {
         "runledger: no execution and no run has the id \"run 9\"; expected an id such as \
          019c5d2a-5a40-7000-8000-000000000001, its first digits, or a run_id\n"
     );
-    // A run can have an id that looks like the beginning of an execution's id. Executions come first.
+    // A run can have an id that looks like the beginning of an execution's id. The execution has priority.
     let mut records = pipeline();
     records[6].run = RunIds::new("cafe");
     records.push(of(9, "first", 8, RunIds::new("00000000")));
     let place = Place::with(&records);
     assert_eq!(place.run(["show", "cafe", "--json"]).json()["skill_name"], "other");
     assert!(place.run(["show", "00000000"]).complaint(2).contains("executions have an id that begins with 00000000"));
-    // Two executions without a parent in the run, of which one is in flight.
+    // Two executions have no parent in the run, and one of them is in flight.
     let ledger = Ledger::open(place.ledger()).unwrap();
     let begun = ledger.begin(Skill::new("late", "1.0.0").run(RunIds::new("cafe")));
     let shown = tree(&place, "cafe", "120");
@@ -222,7 +224,7 @@ fn the_json_is_nested_and_exact() {
     assert_eq!(skills(&whole["children"][0]), ["review"]);
 }
 
-/// With and without an index, and if the ledger is a file of another program.
+/// The tree is the same with an index, without an index, and in a file of another program.
 #[test]
 fn the_tree_does_not_depend_on_an_index() {
     let (indexed, scanned, plain) = (Place::with(&pipeline()), Place::with(&pipeline()), Place::empty());
@@ -280,7 +282,7 @@ fn a_cycle_ends() {
     assert_eq!(json_tree(&place, id(5))["total"]["executions"], json!(2));
 }
 
-/// The depth is limited. What is too deep is counted, and the sums say that something is missing.
+/// The depth is limited. The topmost executions that are too deep are counted, and the sums are lower bounds.
 #[test]
 fn deep_trees_are_cut() {
     for run in [Some("run-7"), None] {
@@ -303,7 +305,7 @@ fn deep_trees_are_cut() {
     }
 }
 
-/// More than 4,096 executions of a run are in one segment.
+/// One segment has more than 4,096 children of one execution.
 #[test]
 fn a_wide_tree_has_all_its_executions() {
     let place = Place::with(&[of(1, "root", 1, RunIds::new("run-7"))]);

@@ -187,8 +187,8 @@ fn show_prints_the_same_with_and_without_indexes() {
     assert!(place.run(["index", "rebuild"]).complaint(2).contains("write an index"));
 }
 
-/// `doctor` also searches the archives that the ledger's events name and the journals beside the ledger. They have
-/// texts of records too.
+/// `doctor` also checks the permissions of the archives that the ledger's events name, and of the journals beside the
+/// ledger. They have texts of records too.
 #[test]
 fn archives_and_journals_that_others_may_read_are_named() {
     let place = Place::empty();

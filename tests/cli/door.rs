@@ -1,5 +1,5 @@
-//! An execution gets a record even if its ledger cannot be opened. For example, hundreds of processes open it at once,
-//! another process holds the lock, or the path is not usable.
+//! An execution gets a record even if its ledger cannot be opened, unless no other directory may keep the record. For
+//! example, many processes open the ledger at once, another process holds the lock, or the path is not usable.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -75,7 +75,7 @@ fn many_commands_at_once_are_all_recorded() {
     assert_eq!(verified["faults"], serde_json::json!([]), "{verified}");
 }
 
-/// A command starts without delay while another process holds the lock, and its exit code is its own.
+/// A command runs while another process holds the lock, and `run` returns the exit code of the command.
 #[test]
 fn while_the_lock_is_held_commands_run_and_spill() {
     let place = Place::empty();
@@ -88,7 +88,7 @@ fn while_the_lock_is_held_commands_run_and_spill() {
         std::fs::canonicalize(place.path("logs/execution_metrics.ledger/lock")).unwrap().display()
     );
     assert_eq!(spilled.stderr, reason);
-    // A command that is killed is in flight, and gets a record too.
+    // A `run` that is killed leaves its execution in flight. The next command records this execution as interrupted.
     let mut killed = spawn_run(&place, "c", "echo begun; exec sleep 600");
     let mut begun = [0; 6];
     std::io::Read::read_exact(killed.stdout.as_mut().unwrap(), &mut begun).unwrap();
@@ -122,7 +122,7 @@ fn while_the_lock_is_held_executions_start_and_complete() {
     assert_eq!(outcomes(&place), expected);
 }
 
-/// The ledger's place is below a file, is a directory, or is a file of another program.
+/// The ledger's path is below a file, is a directory, or is a file of another program.
 #[test]
 fn a_record_is_kept_elsewhere_until_its_ledger_can_be_opened() {
     let make: [fn(&Place); 3] = [
@@ -153,7 +153,7 @@ fn a_record_is_kept_elsewhere_until_its_ledger_can_be_opened() {
         let found_by_name = found.replace(&ledger.display().to_string(), &place.ledger().display().to_string());
         assert!(check["found"] == *found || check["found"] == *found_by_name, "{check}");
 
-        // The record of another ledger stays where it is.
+        // A command of another ledger leaves the record where it is.
         output(at(&place).args(["--ledger", "other.jsonl", "run", "--skill", "x", "--", "true"])).answer(0);
         assert_eq!(names(&spill), [file]);
         let trash = place.path("trash");

@@ -1,12 +1,13 @@
-//! Every way to record an execution accepts the same records and refuses the same ones.
+//! The ways to record an execution accept the same records and refuse the same ones. A guard records every execution,
+//! and leaves out the values that they refuse.
 
 use crate::commands::{Place, command, output};
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Ledger, LedgerReader, Skill, log_execution_metrics};
 use serde_json::{Map, Value, json};
 
-/// What a record says beside the required keys, and the arguments of `complete` that say the same. `None` if no arguments
-/// can say it.
+/// What a record says beside the required keys, and the arguments of `complete` that say the same. `None` if no
+/// arguments can say it.
 type Case = (Value, Option<&'static [&'static str]>);
 
 fn refused() -> Vec<Case> {
@@ -201,7 +202,8 @@ fn pipe_and_import_adapt_the_same_values() {
     }
 }
 
-/// An execution that is recorded by a guard always gets a record. What the other entrances would refuse is left out.
+/// An execution that is recorded by a guard gets a record even if it has values that the other entrances refuse. These
+/// values are left out.
 #[test]
 fn a_guard_leaves_out_what_the_other_entrances_refuse() {
     let place = Place::empty();
@@ -226,7 +228,7 @@ fn a_guard_leaves_out_what_the_other_entrances_refuse() {
     assert_eq!(record.tags["refused"], json!(reasons));
 }
 
-/// A ledger of an older version can have any words.
+/// A ledger of another version can have words, such as statuses, that this version does not know.
 #[test]
 fn a_record_with_words_of_another_version_is_still_read() {
     let place = Place::empty();

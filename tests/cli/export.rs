@@ -1,5 +1,5 @@
-//! `runledger export csv` writes run logs that are complete and numbered. It never overwrites a run log, and reports
-//! which values or records a run log lacks.
+//! `runledger export csv` writes numbered run logs. It never overwrites a run log, and reports lines and records that a
+//! run log lacks.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use serde_json::json;
 const HEADER: &str = "run_id,parent_run_id,timestamp,skill_name,scene_id,shot_id,model_used,tier,estimated_cost,\
                       actual_cost,duration_s,outcome,regen_count,artifact_output,notes\r\n";
 
-/// Returns three executions of two runs, an hour apart.
+/// Returns a ledger of three executions of two runs, an hour apart.
 fn place() -> Place {
     let mut of_another = execution(3, 120);
     of_another.run.run_id = Some("run-2".into());
@@ -70,7 +70,8 @@ fn a_ledger_in_the_working_directory_has_its_run_logs_there() {
     assert_eq!(found, told("RUN_LOG_v001.csv\n", "runledger: rows: 1\n"));
 }
 
-/// If the only record of a run cannot be read, its line is reported. A run exists if its only execution is in flight.
+/// If the only record of a run cannot be read, its line is reported. A run exists even if its only execution
+/// is in flight.
 #[test]
 fn the_reason_for_an_empty_run_is_reported() {
     let place = place();
@@ -89,9 +90,10 @@ fn the_reason_for_an_empty_run_is_reported() {
     assert_eq!(place.run(["export", "csv", "--run", "run-9"]), told("logs/RUN_LOG_v002.csv\n", "runledger: rows: 1\n"));
 }
 
-/// A mistyped run is not a run without executions. A run can have no executions in the given period.
+/// A run that the ledger does not know is refused, because its id may be mistyped. If a known run has no executions in
+/// the period, its run log has no rows.
 #[test]
-fn a_run_without_records_is_refused_and_nothing_is_written() {
+fn an_unknown_run_is_refused_and_nothing_is_written() {
     let place = place();
     for export in ["export csv", "export csv --child-runs", "export workflow --out w.jsonl", "metrics"] {
         let found = place.run(export.split_whitespace().chain(["--run", "run"]));
@@ -132,7 +134,7 @@ fn the_rows_of_child_runs_are_optional() {
     assert_eq!(rows(&["--child-runs"]), with);
 }
 
-/// Another process holds the ledger's lock. A spilled record does not have a row yet, and stderr says so.
+/// The ledger's lock is held, so a record is spilled. A spilled record does not have a row yet, and stderr says so.
 #[test]
 fn spilled_records_are_reported() {
     let place = Place::with(&[execution(1, 0)]);
@@ -169,7 +171,7 @@ fn in_json_the_answer_has_the_path_the_rows_and_the_skipped_lines() {
 }
 
 #[test]
-fn processes_that_export_at_once_get_each_its_own_number() {
+fn processes_that_export_at_once_get_different_numbers() {
     let place = Place::with(&production());
     let spawn = |_| {
         let mut command = command();
@@ -201,7 +203,7 @@ fn impossible_exports_are_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_reader_that_closes_the_pipe_ends_it_silently() {
+fn a_reader_that_closes_the_pipe_ends_the_export_silently() {
     let place = Place::empty();
     fs::create_dir(place.path("logs")).unwrap();
     fs::write(place.ledger(), lines(&production()).repeat(200)).unwrap();

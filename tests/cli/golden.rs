@@ -1,6 +1,6 @@
-//! Every table looks like its golden file in `golden/`, at 80 and 120 columns, plain and coloured. All tables show the
-//! same ledger, which was written with a fixed clock. With UPDATE_GOLDEN=1, the test writes the golden files instead of
-//! comparing with them.
+//! The output of these commands equals the golden files in `golden/`, at 80 and 120 columns, plain and coloured. All
+//! commands read the same ledger, which was written with a fixed clock. With UPDATE_GOLDEN=1, the test first replaces
+//! the golden files.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -15,7 +15,7 @@ use runledger::{ExecutionMetrics, Quota};
 
 const NOW: &str = "2026-11-20 15:00:00";
 
-/// The commands that print tables, in the order of the help.
+/// The commands whose output is compared.
 const COMMANDS: [&str; 17] = [
     "list --skill blog-publish",
     "list --skill nobody",
@@ -86,7 +86,7 @@ fn place() -> Place {
 }
 
 #[test]
-fn every_table_matches_its_golden_file() {
+fn the_tables_match_the_golden_files() {
     if Command::new("faketime").arg("--version").output().is_err() {
         println!("NOT TESTED: faketime is missing, which gives the command a fixed clock");
         return;

@@ -1,5 +1,5 @@
-//! Promise: in a job, `runledger gate` passes or fails a run. `runledger escalate` reports problems, each with the
-//! person who must act on it. `runledger policy` prints the rules of both commands.
+//! Promise: in a job, `runledger gate` passes or fails a run. `runledger escalate` reports problems, each with its
+//! recipient. `runledger policy` prints the rules of both commands.
 
 use std::process::Command;
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn attempt(id: u128, regen_count: u64) -> ExecutionMetrics {
     made
 }
 
-/// Returns a run of two attempts and a quality control, which their pipeline started.
+/// Returns a run of two attempts, a quality control, and the pipeline that started them.
 fn run() -> Vec<ExecutionMetrics> {
     let mut control = of_run(3, "qc-grader", Kind::Qc);
     control.production.artifact = Some("shot-004_v1.png".to_owned());
@@ -85,7 +85,7 @@ fn a_run_that_was_logged_as_it_should_be_passes_with_0() {
 }
 
 #[test]
-fn a_run_that_was_not_fails_with_1_and_every_reason() {
+fn a_faulty_run_fails_with_1_and_every_reason() {
     let place = Place::of_earlier_version(&faulty());
     std::fs::write(place.path("expect.json"), r#"[{"skill": "pipeline", "count": 2}, {"skill": "upload"}]"#).unwrap();
     let files = place.files();
@@ -98,7 +98,7 @@ fn a_run_that_was_not_fails_with_1_and_every_reason() {
 }
 
 #[test]
-fn a_policy_file_says_what_is_asked() {
+fn a_policy_file_sets_the_required_fields() {
     let place = Place::with(&run());
     std::fs::write(place.path("policy.json"), r#"{"gate": {"required": {"skill": ["scene_id"]}}}"#).unwrap();
     let id = run()[3].execution_id;
@@ -135,7 +135,7 @@ fn each_missing_field_names_options_that_exist() {
     }
 }
 
-/// While another program runs the execution, the gate does not wait for its end, and does not record it as interrupted.
+/// While another process runs the execution, the gate does not wait for its end, and does not record it as interrupted.
 #[test]
 fn an_execution_in_flight_fails_the_run() {
     let place = Place::with(&run());
@@ -153,8 +153,8 @@ fn an_execution_in_flight_fails_the_run() {
     );
 }
 
-/// Another process holds the ledger's lock for longer than a writer waits, so the record is spilled. The gate finds it
-/// there, changes nothing, and passes once the ledger has it.
+/// The ledger's lock is held for longer than a writer waits, so the record is spilled. The gate finds
+/// the spilled record, changes nothing, and passes once the ledger has the record.
 #[test]
 fn a_spilled_record_fails_the_run() {
     let mut records = run();
@@ -291,7 +291,7 @@ fn an_unknown_run_fails() {
 }
 
 /// Without --run, the run in the environment is judged, or else the run of the last record that has a run. The answer
-/// names it.
+/// names the run.
 #[test]
 fn without_a_run_the_latest_one_is_judged() {
     let mut records = run();
@@ -304,7 +304,7 @@ fn without_a_run_the_latest_one_is_judged() {
     let answer = place.run(["gate"]).answer(0);
     assert!(answer.starts_with("PASS run-9: executions 1, "), "{answer}");
 
-    // A job that exports its run does not get the verdict of another one.
+    // A job that exports its run does not get the verdict of another run.
     let mut command = commands::command();
     command.current_dir(place.directory.path()).arg("gate").env("RUNLEDGER_RUN_ID", "run-10");
     let answer = commands::output(&mut command).answer(1);
@@ -318,7 +318,7 @@ fn without_a_run_the_latest_one_is_judged() {
     );
 }
 
-/// A run that cannot be judged does not pass or fail: the exit code is 2, and stdout is empty.
+/// A run that cannot be judged neither passes nor fails: the exit code is 2, and stdout is empty.
 #[test]
 fn what_cannot_be_judged_ends_with_2() {
     let place = Place::with(&run());
@@ -350,7 +350,7 @@ fn what_cannot_be_judged_ends_with_2() {
     assert!(gate(&place, "--ledger plain.jsonl").complaint(2).contains("expected the file of a ledger"));
 }
 
-/// Returns a week in which everything goes wrong, after weeks without problems.
+/// Returns a week with problems of several kinds, after an earlier week with few failed controls.
 fn bad_week() -> Vec<ExecutionMetrics> {
     let mut records = Vec::new();
     let mut add = |skill: &str, start: &str, kind: Kind, change: &dyn Fn(&mut ExecutionMetrics)| {
@@ -415,14 +415,14 @@ fn escalations_name_their_recipients_and_end_with_1() {
 
 /// Without --since, the period is this week, up to now.
 #[test]
-fn this_week_is_the_window() {
+fn the_default_period_is_this_week() {
     let week = || Timestamp::try_from(chrono::DateTime::from(std::time::SystemTime::now())).map(week_start).unwrap();
     let (before, answer, after) = (week(), Place::new().run(["escalate"]).answer(0), week());
     let expected = |week| format!("{week} to now: executions 0, escalations 0\n");
     assert!([before, after].map(expected).contains(&answer), "{answer}");
 }
 
-/// An execution in flight is reported only if its process is dead. Nothing is swept.
+/// An execution that has just begun is reported only if its process is dead. `escalate` records nothing.
 #[test]
 fn an_execution_of_a_dead_process_has_no_end() {
     let place = Place::empty();

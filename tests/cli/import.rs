@@ -1,5 +1,5 @@
-//! Promise: `runledger import` appends each record that an earlier program wrote once. It keeps keys that it does not
-//! know, and writes the lines that it refuses to a file beside the input.
+//! Promise: `runledger import` appends each record of an earlier program once. It keeps keys that it does not know, and
+//! writes the lines that it refuses to a file beside the input.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -31,7 +31,7 @@ fn with(text: &str) -> Place {
     place
 }
 
-/// Calls the command with a directory of its own for records that are stored elsewhere.
+/// Returns a call of the command. Records that are stored elsewhere go to a directory of the place.
 fn call(place: &Place) -> Command {
     let mut command = command();
     command.current_dir(place.directory.path()).env("XDG_STATE_HOME", place.path("state"));
@@ -209,7 +209,7 @@ fn stdin_is_imported_and_its_refused_lines_are_reported() {
         fed("- --refused refused.jsonl", "").complaint(2),
         "runledger: cannot write the refused lines: refused.jsonl: found a file; expected a new file. Choose another name\n"
     );
-    // The lines of several inputs have the name of the input.
+    // With several inputs, each refused line names its input.
     std::fs::write(place.path("a.jsonl"), "x\n").unwrap();
     assert_eq!(fed("a.jsonl - --refused both.jsonl", "\ny\n").code, Some(1));
     let both: Vec<_> =
@@ -228,7 +228,7 @@ fn a_file_that_cannot_be_read_stops_the_import_before_anything_is_written() {
     assert_eq!(place.files(), [place.path("old.jsonl")]);
 }
 
-/// A line is read only up to the longest line of a ledger.
+/// A line is read only up to the maximum length of a line in a ledger.
 #[test]
 fn a_line_that_is_too_long_is_refused_without_its_text() {
     let first = OLD.lines().next().unwrap();
@@ -265,7 +265,7 @@ fn an_import_that_cannot_append_stops_and_can_be_repeated() {
     let told = "runledger: the import stopped at line 1 of old.jsonl. Run the same command again to import the rest";
     assert!(stopped.stderr.lines().any(|line| line == told), "{}", stopped.stderr);
     drop(lock);
-    // The records were also stored next to the ledger. They do not count twice.
+    // The records were also spilled. They do not count twice.
     assert!(import(&place, "old.jsonl").answer(0).starts_with("imported 7, duplicates 1, refused 0\n"));
     assert_eq!(imported(&place).len(), 7);
     assert_eq!(import(&place, "old.jsonl").answer(0), "imported 0, duplicates 8, refused 0\n");
@@ -273,9 +273,10 @@ fn an_import_that_cannot_append_stops_and_can_be_repeated() {
     assert_eq!(imported(&place).len(), 7);
 }
 
-/// `--ledger` names the file of the earlier program. `run` stores its record elsewhere, and `import` names the ledger.
+/// Here, `--ledger` names the file of an earlier program. The error names the command that imports the file, and `run`
+/// stores its record elsewhere.
 #[test]
-fn the_file_of_an_earlier_program_is_not_a_ledger_and_names_the_command() {
+fn the_file_of_an_earlier_program_is_not_a_ledger_and_the_error_names_the_command() {
     let place = with(OLD);
     let run = |args: &str| output(call(&place).args(args.split_whitespace()));
     let named = "old.jsonl: line 1 (byte 0): found a file that is not a ledger: its first line has no valid hash. To import \
@@ -321,7 +322,7 @@ fn an_import_of_the_wrong_kind_names_the_agents() {
     let found = "cannot import claude: found no such file, and no such agent; expected a file, or claude-code, codex, \
                  gemini or stream-json";
     assert_eq!((output.code, output.stderr), (Some(2), format!("runledger: {found}\n")));
-    // A session is not a file of refused records, and nothing is written.
+    // A session in place of a file of records is refused, and nothing is written.
     let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/transcripts");
     for (name, agent) in [("claude-code.jsonl", "claude-code"), ("codex-rollout.jsonl", "codex")] {
         std::fs::copy(data.join(name), place.path(name)).unwrap();

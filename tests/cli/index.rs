@@ -1,4 +1,5 @@
-//! Promise: each command prints the same bytes with, without, and with a damaged or foreign index.
+//! Promise: commands that read a ledger print the same bytes with and without indexes, even if an index is damaged or
+//! belongs to another segment.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ const QUESTIONS: [&str; 21] = [
     "export workflow",
 ];
 
-/// Creates the record with this number, of the execution `execution`.
+/// Returns the record with this number, of the execution `execution`.
 fn record(number: u64, execution: u64, minutes: u64) -> ExecutionMetrics {
     let start = Timestamp::from_unix_ms(1_770_360_000_000).unwrap().plus_ms(minutes * 60_000);
     let id = Uuid::from_u128(u128::from(execution) << 96);

@@ -25,7 +25,7 @@ struct Place {
     started: Uuid,
 }
 
-/// The output of a call before it ended or was killed.
+/// The answer of a command before it ended or was killed.
 struct Told {
     killed: bool,
     /// The field `success` of the answer. `None` if there was no answer.
@@ -51,7 +51,7 @@ impl Place {
         args.split(' ').map(|arg| if arg == "ID" { self.started.to_string() } else { arg.to_owned() }).collect()
     }
 
-    /// Runs the command, and kills it at the `when`th `call`.
+    /// Runs the command, and kills it at its `when`th system call of the kind `call`.
     fn run_killed(&self, args: &str, call: &str, when: usize) -> Told {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
@@ -68,7 +68,7 @@ impl Place {
         }
     }
 
-    /// Completes the execution as cancelled unless this was done before, and returns its only record.
+    /// Completes the execution as cancelled unless it has ended already, and returns its only record.
     fn complete(&self, id: Uuid, at: &str) -> ExecutionMetrics {
         let mut complete = command();
         complete.current_dir(self.directory.path()).args(["complete", "--status", "cancelled", "--execution-id"]);
@@ -94,14 +94,13 @@ impl Place {
     }
 }
 
-/// Kills the command at each call, each time in a new place, and passes the place to `check`. Returns the number of
-/// calls.
+/// Kills the command at each system call that changes the disk, each time in a new place. Passes the place to `check`.
 fn killed_at_each_call(args: &str, check: impl Fn(&Place, &Told, &str)) {
     if !can_trace() {
         return;
     }
     let mut kills = 0;
-    // The call after opening or locking shows the same state, so these calls are left out.
+    // A kill at `openat` or `flock` leaves the same state as a kill at the next call, so these two are left out.
     for call in CALLS.iter().filter(|call| !["openat", "flock"].contains(call)) {
         for when in 1.. {
             let (place, at) = (Place::new(), format!("{args}, killed at {call} number {when}"));
@@ -170,8 +169,8 @@ fn complete_killed_again_and_again() {
     }
 }
 
-/// After a kill at any call, the ledger verifies, and the line of the execution is old or new. The next call completes the
-/// change. Afterwards, no file has the text.
+/// After a kill at any call, the ledger verifies, and the line of the execution is old or new. If it is old, the
+/// same command completes the change. Afterwards, no file has the text.
 #[test]
 fn row_35_kill_at_each_call_of_a_redaction() {
     const SECRET: &str = "hunter2-correct-horse";

@@ -5,7 +5,7 @@ use crate::commands::{Output, Place, call, lines, record, records, usd};
 use runledger::ExecutionMetrics;
 use runledger::metrics::{RunIds, Status};
 
-/// Returns the common records in two runs, and one without a run.
+/// Returns the five common records: four in two runs, and one without a run.
 fn of_runs() -> Vec<ExecutionMetrics> {
     let mut records = Vec::from(records());
     let runs = [Some("run-7"), Some("run-7"), Some("run-7"), Some("run-8"), None];
@@ -32,7 +32,7 @@ fn listed(place: &Place, all: &[ExecutionMetrics], args: &str) -> (Vec<usize>, S
 #[test]
 fn options_are_combined() {
     let all = of_runs();
-    // One ledger has internal files, and so an index. The other file is of another program.
+    // One ledger has internal files, so it can have indexes. The other file is of another program.
     let (ledger, plain) = (Place::with(&all), Place::empty());
     std::fs::create_dir(plain.path("logs")).unwrap();
     std::fs::write(plain.ledger(), lines(&all)).unwrap();
@@ -63,7 +63,7 @@ fn options_are_combined() {
     assert!(ledger.run(["list", "--model", " "]).complaint(2).contains("expected a name, found none"));
 }
 
-/// An unknown cost does not count as high or as 0. Only the executions since the first one of the list are counted.
+/// An unknown cost does not count as high or as 0. Only the executions since the first listed one are counted.
 /// The fourth execution used no model, so it has no cost that could be unknown.
 #[test]
 fn executions_of_unknown_cost_are_left_out_and_counted() {
@@ -102,7 +102,8 @@ fn executions_of_unknown_cost_are_left_out_and_counted() {
     assert_eq!(stderr, "runledger: executions that were left out because their cost is unknown: 2\n");
 }
 
-/// A run of thousands of executions is listed like any other, although its lines are not read one by one.
+/// A run of thousands of executions is listed like any other run, although each segment with so many of them is read
+/// whole.
 #[test]
 fn a_large_run_is_listed() {
     let all: Vec<_> = (1..=10_500_u128)

@@ -72,7 +72,8 @@ fn an_attempt_that_failed_says_so() {
     assert_eq!(refused.code, Some(2));
 }
 
-/// If the run differs from the run in the environment, the run in the environment is its parent.
+/// If the run differs from the run in the environment, the run in the environment is its parent, unless --parent is
+/// given.
 #[test]
 fn the_run_and_the_parent_come_from_the_environment_or_the_arguments() {
     let place = Place::empty();
@@ -149,7 +150,7 @@ fn wrong_arguments_are_refused_before_anything_is_written() {
     assert_eq!(place.files(), [""; 0].map(std::path::PathBuf::from));
 }
 
-/// A model that the price table does not have is probably misspelt, and the warning names the nearest one.
+/// A model that the price table does not have is probably misspelt, so the warning names the nearest one.
 #[test]
 fn an_unknown_cost_is_null_and_a_warning_says_why() {
     let place = Place::empty();

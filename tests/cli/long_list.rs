@@ -4,7 +4,7 @@ use crate::commands::{Place, command, lines, output};
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Timestamp, Uuid};
 
-/// The number of rows that are held in memory is 10,000.
+/// Two records more than the 10,000 rows that a command holds in memory.
 const RECORDS: usize = 10_002;
 
 fn record(number: usize) -> ExecutionMetrics {

@@ -9,8 +9,8 @@ use crate::commands::{Place, call, command, output, record, usd};
 use runledger::metrics::{RunIds, Status};
 use runledger::{ExecutionMetrics, Usage};
 
-/// Returns the texts that GitHub displays. Fails if the document has a link, an image or HTML other than line breaks and
-/// comments.
+/// Returns the texts that GitHub displays. Fails if the document has a link, an image or HTML other than line breaks
+/// and empty comments.
 fn displayed(markdown: &str) -> String {
     let mut text = String::new();
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {

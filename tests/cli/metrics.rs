@@ -17,12 +17,12 @@ fn metrics(place: &Place, args: &str) -> String {
 }
 
 #[test]
-fn the_tables_are_the_golden_file() {
+fn the_tables_equal_the_golden_file() {
     assert_eq!(metrics(&place(&production()), ""), include_str!("../data/metrics.txt"));
 }
 
 #[test]
-fn the_json_is_the_golden_file() {
+fn the_json_equals_the_golden_file() {
     assert_eq!(metrics(&place(&production()), "--json"), include_str!("../data/metrics.json"));
 }
 
@@ -36,7 +36,7 @@ fn a_run_and_a_time_choose_the_executions() {
 }
 
 /// The child runs of a run are included only on request. Their own child runs are then included too. A cycle of runs
-/// ends.
+/// does not loop for ever.
 #[test]
 fn child_runs_are_optional() {
     let of = |id, run: &str, parent: Option<&str>| {
@@ -78,7 +78,7 @@ fn without_records_everything_is_unknown() {
     );
 }
 
-/// A table without a row is left out, and a sentence replaces all of them.
+/// A table without a row is left out. If no table has a row, a sentence replaces all tables.
 #[test]
 fn only_tables_with_a_row_are_shown() {
     let plain = [execution(1, 0), execution(2, 0)];
@@ -98,7 +98,7 @@ fn only_tables_with_a_row_are_shown() {
     assert_eq!(headings, ["scene", "model"]);
 }
 
-/// Without the index of a run, and with thousands of executions in a run, the answer is the same.
+/// The metrics of a run are the same for a ledger and for a file of another program.
 #[test]
 fn the_metrics_of_a_run_are_those_of_its_records() {
     let whole = Place::with(&production());

@@ -1,5 +1,5 @@
-//! `runledger pipe` answers each line once its record is durable, in the order of the lines. A line that is not a
-//! record is refused with its reasons and changes nothing.
+//! `runledger pipe` answers the lines in their order. The answer `durable` comes only once the record is durable. A
+//! line that is not a record is refused with its reasons and changes nothing.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -18,7 +18,7 @@ fn spawn(place: &Place, command: &mut Command) -> Running {
     Running::spawn(command.current_dir(place.directory.path()))
 }
 
-/// Takes the two ends of the command's pipes.
+/// Takes the command's stdin and stdout.
 fn ends(pipe: &mut Running) -> (ChildStdin, BufReader<ChildStdout>) {
     (pipe.child.stdin.take().unwrap(), BufReader::new(pipe.child.stdout.take().unwrap()))
 }
@@ -32,7 +32,7 @@ fn fed(mut pipe: Running, input: impl AsRef<[u8]> + Send) -> Output {
     let (mut stdin, mut output) = ends(&mut pipe);
     let mut stdout = String::new();
     std::thread::scope(|scope| {
-        // If the command ends before it has read its input, the cause must be visible.
+        // This write fails if the command ends early. The assertion about the output then shows the cause.
         scope.spawn(move || _ = stdin.write_all(input.as_ref()));
         output.read_to_string(&mut stdout).unwrap();
     });
@@ -48,7 +48,7 @@ fn in_ledger(place: &Place) -> Vec<ExecutionMetrics> {
     LedgerReader::open(place.ledger()).unwrap().records().map(Result::unwrap).collect()
 }
 
-/// Returns so many records with ids from 1 on.
+/// Returns `count` records with the ids 1, 2 and so on.
 fn many(count: u128) -> Vec<ExecutionMetrics> {
     (1..=count).map(|id| record(id, "s", "2026-02-14T14:23:00Z", Some(1), Status::Success)).collect()
 }
@@ -175,7 +175,7 @@ fn a_refused_line_does_not_affect_the_others() {
 fn a_line_that_is_too_long_is_refused_and_the_next_one_is_read() {
     let (place, records) = (Place::empty(), many(2));
     let too_long = format!("{{\"skill_name\":\"{}\"}}\n", "x".repeat(3 * PAYLOAD_BYTES_MAX));
-    // The line has the maximum length, but contains only blanks.
+    // The line has the maximum length, but is not JSON.
     let longest = " ".repeat(PAYLOAD_BYTES_MAX - 1) + "x\n";
     let input = [lines(&records[..1]), too_long, longest, lines(&records[1..]), "y".repeat(PAYLOAD_BYTES_MAX + 1)];
     let found = answers(&pipe(&place, input.concat()).answer(1));
@@ -203,7 +203,7 @@ fn a_record_without_an_id_gets_one_that_its_answer_contains() {
 }
 
 #[test]
-fn whether_it_succeeded_follows_from_its_status() {
+fn the_outcome_follows_from_the_status() {
     let place = Place::empty();
     let statuses = ["success", "failed", "interrupted"];
     let input: String = statuses.map(|status| format!("{{{SHORTEST},\"status\":\"{status}\"}}\n")).concat();
@@ -214,7 +214,7 @@ fn whether_it_succeeded_follows_from_its_status() {
     assert_eq!(found, [(Some(true), Some(false)), (Some(false), Some(true)), unknown, unknown]);
 }
 
-/// The command is killed at random moments. The answers so far are true.
+/// The command is killed after some answers. The ledger has the record of each of these answers.
 #[test]
 fn answered_records_survive_kill_9() {
     for answers_read in [1, 100, 777, 2000] {
@@ -237,7 +237,7 @@ fn answered_records_survive_kill_9() {
 }
 
 #[test]
-fn a_closed_output_ends_it_silently() {
+fn a_closed_output_ends_the_command_silently() {
     let place = Place::empty();
     let mut pipe = spawn(&place, command().arg("pipe"));
     let (mut input, output) = ends(&mut pipe);
@@ -321,7 +321,7 @@ fn under_a_limit_of_file_sizes_every_record_that_fits_a_file_is_durable() {
     assert!(segments.all(|segment| segment.unwrap().metadata().unwrap().len() <= LIMIT));
 }
 
-/// The record is larger than the file size limit of the process.
+/// One record is larger than the file size limit of the process.
 #[cfg(target_os = "linux")]
 #[test]
 fn records_that_can_be_stored_nowhere_are_answered_as_lost() {
@@ -331,7 +331,7 @@ fn records_that_can_be_stored_nowhere_are_answered_as_lost() {
     limited.arg("--fsize=1200000").arg(env!("CARGO_BIN_EXE_runledger")).arg("pipe");
     let mut pipe = spawn(&place, &mut limited);
     let (mut input, mut output) = ends(&mut pipe);
-    // They are sent one by one, because records that are written together have the same outcome.
+    // The records are sent one by one, so that each is a batch of its own.
     let told = records.iter().map(|record| {
         input.write_all(lines(std::slice::from_ref(record)).as_bytes()).unwrap();
         let mut answer = String::new();
@@ -345,7 +345,7 @@ fn records_that_can_be_stored_nowhere_are_answered_as_lost() {
 }
 
 #[test]
-fn without_a_usable_ledger_nothing_is_read() {
+fn without_a_usable_ledger_the_command_fails() {
     let place = Place::empty();
     std::fs::write(place.path("logs"), "").unwrap();
     let complaint = pipe(&place, "").complaint(2);

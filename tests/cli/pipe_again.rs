@@ -84,7 +84,7 @@ fn an_execution_does_not_begin_with_the_id_of_another_one() {
     assert_eq!(LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions.len(), 0);
 }
 
-/// Returns the kind and the reasons of a refusal, and `near` in its answer.
+/// Returns the values of `kind`, `reasons` and `near` in the answer to a line that is refused.
 fn refusal(line: Value) -> (Value, Value, Value) {
     let place = Place::empty();
     let mut answer = answers(&place, &[line]).remove(0);

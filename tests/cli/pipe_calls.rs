@@ -62,7 +62,7 @@ fn a_call_that_says_that_its_cost_is_unknown_is_not_priced() {
     assert_eq!(record.cost_tier, Some(CostTier::Unknown));
     let costs = record.trace.llm_calls.iter().map(|call| call.cost_usd).collect::<Vec<_>>();
     assert_eq!(costs, [usd("0.03"), None]);
-    // The usage of the only call is that of the execution.
+    // If the only call has no usage, the usage of the execution is used.
     let only = r#"{"call_sequence":1,"model_name":"gpt-4","cost":{"source":"unknown"}}"#;
     for fields in [
         calls(&[&unknown.replace("\"call_sequence\":2", "\"call_sequence\":1")]),
@@ -73,7 +73,7 @@ fn a_call_that_says_that_its_cost_is_unknown_is_not_priced() {
     }
 }
 
-/// The report reads records that other versions wrote.
+/// `cost` also reads records that other versions wrote, in which a call can have an exact cost.
 #[test]
 fn cost_with_prices_keeps_the_exact_cost_of_a_call() {
     const OWN: &str = r#"{"version":"v","as_of":"2026-11-01","source":"s","models":[
@@ -99,7 +99,7 @@ fn a_call_has_the_provider_the_variant_and_the_time_of_its_record() {
     for (fields, call, cost) in [
         ("", call("o3", ""), "2"),
         (flex, call("o3", ""), "1"),
-        // The call states its own.
+        // The call states its own variant.
         (flex, call("o3", r#","variant":{"service_tier":"standard"}"#), "2"),
         (earlier, call("o3", ""), "10"),
         (earlier, call("o3", r#","cost":{"at":"2026-11-20T00:00:00Z"}"#), "2"),
@@ -124,7 +124,7 @@ fn a_call_has_the_provider_the_variant_and_the_time_of_its_record() {
         let now = explained["now"]["usd"].as_str().map(|usd| usd.parse().unwrap());
         assert_eq!(now, expected, "{line}: {explained}");
     }
-    // The usage of the only call is that of the execution.
+    // If the only call has no usage, the usage of the execution is used.
     let bare = r#"{"call_sequence":1,"model_name":"o3","provider":"openai","variant":{"service_tier":"flex"}}"#;
     let place = Place::empty();
     let tokens = "\"tokens_input\":1000000,\"tokens_output\":0";

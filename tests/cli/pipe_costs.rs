@@ -68,7 +68,7 @@ fn an_amount_of_any_number_of_decimals_is_stored_exactly() {
         let record = recorded(&[], both);
         assert_eq!((record.cost_usd, record.cost.exact_usd), (usd("1"), usd("1.000000001")), "{both}");
     }
-    // The noise of a float.
+    // The noise of a float is ignored.
     assert_eq!(recorded(&[], "\"cost_usd\":0.30000000000000004").cost_usd, usd("0.3"));
 }
 
@@ -177,7 +177,7 @@ fn a_price_without_a_tier_leaves_the_tier_of_the_record() {
     }
 }
 
-/// Pipes a line that is refused, and returns its only reason.
+/// Pipes a line that is refused as malformed, and returns the first reason.
 fn reason(line: &str) -> String {
     let answer: Value = serde_json::from_str(&pipe(&Place::empty(), &[], line).answer(1)).unwrap();
     assert_eq!(answer["kind"], "malformed", "{answer}");
@@ -200,7 +200,7 @@ fn the_real_fault_of_a_line_is_shown_with_its_column() {
     let before = after.replace("\"cost_usd\":\"0.5\",", "").replace('}', ",\"cost_usd\":\"0.5\"}");
     let column = before.find("\"7\"").unwrap() + 3;
     assert_eq!(reason(&before), format!("tokens_input: expected a whole number, found \"7\" at column {column}"));
-    // The number is longer than the string, so the column is unknown.
+    // In decimals, the amount is longer than the string, so the column is not compared.
     let longer = after.replace("0.5", "1e-9");
     let text = reason(&longer);
     assert!(text.starts_with("tokens_input: expected a whole number, found \"7\"") || text.contains("1e-9"), "{text}");
@@ -249,7 +249,7 @@ fn an_unknown_cost_is_computed_at_the_prices_of_its_time() {
         (recorded(&[], &flex).cost_usd, recorded(&[], &flex).cost.variant.as_deref()),
         (usd("1"), Some("service_tier=flex"))
     );
-    // More decimals than a record has.
+    // The cost has more decimals than `cost_usd` can have.
     let small = recorded(&[], r#""model":{"name":"gpt-4o-mini","cache_read":1},"tokens_input":1,"tokens_output":0"#);
     assert_eq!((small.cost_usd, small.cost.exact_usd), (usd("0.00000008"), usd("0.000000075")));
 }
@@ -263,7 +263,7 @@ fn a_known_cost_is_kept_and_an_unknown_price_is_not_zero() {
     let unknown = recorded(&[], &GPT_4.replace("gpt-4", "llama-9"));
     assert_eq!((unknown.cost_usd, unknown.cost.source), (None, Some(CostSource::Unknown)));
     assert_eq!(unknown.cost_tier, Some(CostTier::Unknown));
-    // Nothing is known to be priced.
+    // The record lacks the tokens or the model.
     for fields in [r#""model":{"name":"gpt-4"}"#, r#""tokens_input":1,"tokens_output":1"#] {
         let record = recorded(&[], fields);
         assert_eq!((record.cost_usd, record.cost.source, record.cost_tier), (None, None, None), "{fields}");

@@ -1,4 +1,5 @@
-//! `runledger pipe` records an execution from several messages. A message that is sent twice is stored only once.
+//! `runledger pipe` records an execution from several messages. An execution whose messages are sent again is stored
+//! only once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -44,7 +45,7 @@ fn an_execution_is_recorded_from_its_messages() {
     let answered = answers(&place, &[], &lines, 0);
     assert_eq!(words(&answered), ["begun", "noted", "noted", "noted", "noted", "durable"]);
     assert!(answered.iter().all(|answer| answer["execution_id"] == ID));
-    // 1,000 · $30 + 500 · $60, and 10 · $5 + 5 · $25 + 100 · $0.5, for a million each.
+    // 1,000 · $30 + 500 · $60, and 10 · $5 + 5 · $25 + 100 · $0.5, at these prices for a million tokens.
     assert_eq!((&answered[5]["cost_usd"], &answered[5]["seq"]), (&json!("0.060225"), &json!(1)));
     let derived = json!(["execution_succeeded", "wall_clock_time_ms", "total_latency_ms"]);
     assert_eq!(answered[5]["derived"], derived);
@@ -60,14 +61,14 @@ fn an_execution_is_recorded_from_its_messages() {
     assert!(record.trace.steps.iter().all(|step| step.duration_ms.is_some()));
     assert_eq!(LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions.len(), 0);
 
-    // After a restart, the end is sent again: the same is a duplicate, other values are a conflict.
+    // After a restart, the end is sent again: the same end is a duplicate, and an end with other values is a conflict.
     let again = answers(&place, &[], &[lines[5].clone()], 0);
     assert_eq!((words(&again), &again[0]["seq"]), (vec!["duplicate"], &json!(1)));
     let other = json!({"end": {"execution_id": ID, "status": "success", "tags": {"seed": 43}}});
     let refused = answers(&place, &[], &[other], 1);
     assert_eq!(refused[0]["kind"], "conflict");
     assert_eq!(refused[0]["reasons"][1], "tags: the ledger has {\"seed\":42}, the new record has {\"seed\":43}");
-    // The values that follow from the status are not among the differences.
+    // The differences include the status.
     let failed = json!({"end": {"execution_id": ID, "status": "failed"}});
     let reasons = answers(&place, &[], &[failed], 1)[0]["reasons"].clone();
     assert!(
@@ -209,7 +210,7 @@ fn executions_that_have_not_ended_with_the_input_are_interrupted_and_can_end_lat
     assert_eq!((last.status, last.cost_usd, last.error_reason), (Some(Status::Success), of(ID).cost_usd, None));
 }
 
-/// The client and the command are killed together, so the next process that opens the ledger finds the begin marks.
+/// The command is killed before its input ends. The next process that opens the ledger finds the begin marks.
 #[test]
 fn a_killed_pipe_leaves_one_interrupted_record_for_each_begun_execution() {
     let place = Place::empty();
@@ -302,7 +303,7 @@ fn the_usage_in_a_record_is_priced() {
     }
 }
 
-/// Clients that are killed at random and send everything again: each record is in the ledger once.
+/// Commands are killed after some answers, and their clients send everything again. Each record is in the ledger once.
 #[test]
 fn clients_that_send_everything_again_store_each_record_once() {
     const CLIENTS: u128 = 64;

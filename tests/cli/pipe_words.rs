@@ -6,7 +6,7 @@ use crate::pipe_costs::{REQUIRED, in_ledger, pipe, recorded, refused};
 use runledger::metrics::Status;
 use serde_json::{Value, json};
 
-/// Pipes a record with these fields, and returns `price` in its answer.
+/// Pipes a record with these fields, and returns the value of `price` in the answer.
 fn price(args: &[&str], fields: &str) -> Value {
     let answer = pipe(&Place::empty(), args, &format!("{{{REQUIRED},{fields}}}\n")).answer(0);
     serde_json::from_str::<Value>(&answer).unwrap()["price"].take()

@@ -1,4 +1,5 @@
-//! The first characters of an id are accepted wherever they can only mean one execution or one run.
+//! The first characters of a UUID are accepted if they can only mean one execution or one run. Other ids of runs must
+//! be whole, or end with `…` as in a table.
 
 use crate::commands::{Place, record};
 use runledger::ExecutionMetrics;
@@ -84,7 +85,7 @@ fn the_first_digits_of_an_execution_in_flight_complete_it() {
     let marked = place.run(["progress", "--execution-id", unique, "--stage", "half", "--json"]).json();
     assert_eq!(marked["execution_id"], one.as_str());
     assert_eq!(place.run(["complete", "--execution-id", unique, "--json"]).json()["execution_id"], one.as_str());
-    // It is not in flight any more.
+    // The execution is not in flight any more.
     let gone = place.run(["complete", "--execution-id", unique, "--json"]);
     assert_eq!(gone.code, Some(1));
     assert!(gone.stderr.contains("no execution in flight has an id that begins with"), "{}", gone.stderr);

@@ -1,6 +1,6 @@
 //! `runledger prices import` reads the price tables of other projects from files, without a network. If `--prices` gets
-//! such a raw table, the error names this command. Imported prices override the bundled ones, except for the rows that
-//! this crate itself adds.
+//! such a raw table, the error names this command. Imported prices override the bundled ones. Models that only the
+//! bundled tables have keep their prices.
 
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
@@ -57,7 +57,7 @@ fn a_raw_table_is_refused_with_the_command_that_imports_it() {
                  '{project} 2026-11-20' --out {project}-2026-11-20.json`, and pass {project}-2026-11-20.json instead\n"
             )
         );
-        // The command does what it says.
+        // The command in the error works.
         let script = complaint.split('`').nth(1).unwrap().replacen("runledger", "\"$RUNLEDGER\"", 1);
         let mut shell = Command::new("sh");
         shell.args(["-c", &script]).current_dir(place.directory.path());
@@ -74,7 +74,7 @@ fn a_raw_table_is_refused_with_the_command_that_imports_it() {
     changed(&place, "data.json", 315_532_800);
     let complaint = place.run(["prices", "check", "--prices", "data.json"]).complaint(2);
     assert!(complaint.contains(" --as-of 20") && !complaint.contains("1980"), "{complaint}");
-    // Other texts are reported as before.
+    // The errors of other texts do not name this command.
     for other in ["[]", "[{}]", "{\"a\":{\"b\":1}}", "providers", ""] {
         let place = with("own.json", other);
         let complaint = place.run(["prices", "check", "--prices", "own.json"]).complaint(2);
@@ -110,7 +110,7 @@ fn the_number_of_rounded_prices_is_reported() {
 }
 
 #[test]
-fn imported_prices_override_the_bundle_and_its_own_rows_stay_in_force() {
+fn imported_prices_override_the_bundle_and_other_models_keep_their_prices() {
     let place = with("data.json", &JSON.replace("\"audio_hours\": 0.111", "\"audio_hours\": 0.222"));
     import(&place, "data.json", "--out own.json");
     const AT: &str = "\"at\":\"2026-11-20T12:00:00Z\"";
@@ -122,7 +122,7 @@ fn imported_prices_override_the_bundle_and_its_own_rows_stay_in_force() {
     let free = price(&place, "own.json", &free);
     assert_eq!((&free["usd"], &free["table"]), (&json!("0"), &json!("runledger 2026-11-30")));
 
-    // LiteLLM's table has the same model.
+    // LiteLLM's table has no minimum of 10 seconds, so the import copies the minimum from the bundled row.
     let entry = r#"{"groq/whisper-large-v3":{"litellm_provider":"groq","mode":"audio_transcription","input_cost_per_second":6e-05,"output_cost_per_second":0}}"#;
     let place = with("litellm.json", entry);
     let args = "prices import litellm.json --from litellm --table-version l --as-of 2026-11-20 --out own.json";
@@ -153,7 +153,7 @@ fn the_table_of_another_project_is_refused_with_its_name() {
         complaint.contains("own.json: found a table that is already imported, for use with --prices; expected"),
         "{complaint}"
     );
-    // A damaged table of the right project is reported as before.
+    // A damaged table of the right project is reported with its line.
     let damaged = with("data.json", &JSON.replacen("\"id\"", "\"id\": 7, \"idd\"", 1));
     let complaint = import(&damaged, "data.json", "").complaint(2);
     assert!(complaint.contains("data.json: line "), "{complaint}");

@@ -15,7 +15,7 @@ use serde_json::Value;
 /// The commands whose answer is always in another format.
 const NOT_IN_JSON: [&str; 4] = ["completions", "export csv", "export markdown", "man"];
 
-/// Returns the script behind definitions of the programs and the id that the examples use.
+/// Returns the script after definitions of the programs, the id and the hold that the examples use.
 fn with_named(script: &str) -> String {
     let id = "id=$(command runledger start --agent agent-research | jq -r .execution_id)";
     let id = if script.contains("\"$id\"") { id } else { "" };

@@ -218,7 +218,7 @@ fn quota_shows_the_zone_of_a_limit_and_no_reset_of_a_total() {
 }
 
 #[test]
-fn a_zone_that_is_not_known_is_refused_before_anything_is_written() {
+fn an_unknown_zone_or_period_is_refused_before_anything_is_written() {
     let place = Place::empty();
     for (period, zone) in [("day", "Europe/Bern"), ("0h", "UTC"), ("hour", "Europe/Zurich")] {
         let limits = OWN_LIMITS.replacen("\"month\"", &format!("\"{period}\", \"zone\": \"{zone}\""), 1);

@@ -1,5 +1,5 @@
 //! With `runledger quota reserve`, `settle`, `release`, `consume` and `check`, shell scripts share a quota exactly as
-//! programs do. All granted reservations together never exceed the limit, and each hold ends once.
+//! programs do. A known amount is reserved only if it is left, and each hold ends once.
 
 use std::path::PathBuf;
 use std::process::{Child, Stdio};

@@ -13,13 +13,13 @@ use crate::children::strace::{CALLS, can_trace};
 use crate::commands::{Place, command};
 use serde_json::{Value, json};
 
-/// The output of a call before it ended or was killed.
+/// The output of a command before it ended or was killed.
 struct Told {
     killed: bool,
     stdout: String,
 }
 
-/// Creates a place with limits, with a hold of 4 calls, whose id is 2, and with 1 consumed call.
+/// Creates a place with a limit, 1 consumed call, and a hold of 4 calls with the id 2.
 fn place() -> Place {
     let place = Place::empty();
     run(&place, "quota set tools --limit 10 --unit calls --per total");
@@ -32,7 +32,7 @@ fn run(place: &Place, args: &str) -> String {
     place.run(args.split(' ')).answer(0)
 }
 
-/// Runs the command, and kills it at the `when`th `call`.
+/// Runs the command, and kills it at its `when`th system call of the kind `call`.
 fn run_killed(place: &Place, args: &str, call: &str, when: usize) -> Told {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
@@ -70,8 +70,8 @@ fn killed_at_each_call(args: &str, calls: &[&str], check: impl Fn(&Place, &Told,
     assert!(kills > 4, "{args}: {kills}");
 }
 
-/// Returns the calls at which a command that appends a line is killed. The call after opening or locking shows the same
-/// state, so these calls are left out.
+/// Returns the system calls at which a command that appends a line is killed. A kill at `openat` or `flock` leaves the
+/// same state as a kill at the next call, so these two are left out.
 fn of_lines() -> Vec<&'static str> {
     CALLS.into_iter().filter(|call| !["openat", "flock"].contains(call)).collect()
 }

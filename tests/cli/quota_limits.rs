@@ -39,7 +39,7 @@ fn file(place: &Place) -> String {
 }
 
 #[test]
-fn set_stores_a_limit_that_every_command_reads() {
+fn set_stores_a_limit_that_quota_reports() {
     let place = Place::empty();
     let entry = format!(
         r#"{{"api": "anthropic", "limit": 20.5, "unit": "usd", "period": "day", "zone": "Europe/Zurich", "source": "us", "as_of": "{}", "unknown": "allow", "enforce": true, "warn": 80}}"#,

@@ -1,5 +1,5 @@
-//! `runledger redact` takes a text out of the lines of an execution, `verify` and `show` say so, and each other command
-//! reads the changed lines.
+//! `runledger redact` takes a text out of the lines of an execution. `verify` and `show` say so, and other commands
+//! read the changed lines.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -98,7 +98,7 @@ fn what_cannot_be_redacted_is_named_and_no_ledger_is_made() {
     assert!(empty.files().is_empty());
 }
 
-/// The archive is verified with the ledger that its events name.
+/// The archive is verified with the ledger that the archive's events name.
 #[test]
 fn an_archived_line_is_redacted_and_its_archive_verifies() {
     let place = Place::empty();

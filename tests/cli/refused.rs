@@ -1,5 +1,5 @@
-//! Promise: input that the command cannot use is refused before anything is run or written, and the error names the
-//! place of the mistake.
+//! Promise: input that the command cannot use is refused before anything is done with it, and the error names the place
+//! of the mistake.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -139,7 +139,7 @@ fn a_file_with_a_key_twice_is_refused() {
     }
 }
 
-/// The words are those of JSON and of the command, and each fault has its key.
+/// The words are those of JSON and of the command, and the fault of a value is reported with the key of the value.
 #[test]
 fn a_wrong_value_is_refused_without_words_of_rust() {
     let place = Place::new();
@@ -267,17 +267,17 @@ fn an_id_in_place_of_a_model_is_that_of_an_execution() {
     for id in ["019c5d2a-5a40", "019C5D2A5A40", "019c5d2a5"] {
         assert_eq!(place.run(["cost", "explain", id]).answer(0), explained, "{id}");
     }
-    // The prefix is ambiguous, like that of any other command.
+    // An ambiguous prefix gives the same error as in `show`.
     for id in ["019c5d2a", "019c"] {
         let complaint = place.run(["cost", "explain", id]).complaint(2);
         assert_eq!(complaint, place.run(["show", id]).complaint(2));
     }
     let absent = place.run(["cost", "explain", "deadbeef"]).complaint(1);
     assert_eq!(absent, place.run(["show", "deadbeef"]).complaint(1));
-    // A shorter text is rather the name of a model.
+    // A shorter text that begins no id is taken as the name of a model.
     let complaint = place.run(["cost", "explain", "dead"]).complaint(2);
     assert!(complaint.starts_with("runledger: cannot price the unknown model \"dead\""), "{complaint}");
-    // An execution has its own tokens.
+    // An execution has its own tokens, so `--input` is refused.
     for id in ["019c5d2a-5a40", "019c5d2a", "019C5D2A5A40"] {
         let complaint = place.run(["cost", "explain", id, "--input", "5"]).complaint(2);
         let hint = format!("to explain the cost of an execution, run `runledger cost explain --execution {id}`\n");

@@ -1,5 +1,5 @@
 //! Promise: if an execution has several lines, a command counts the execution once, by its last line. `verify` lists
-//! the other lines, and `cat` prints them.
+//! all lines of the execution, and `cat` prints them.
 
 use crate::commands::{Place, record, usd};
 use runledger::journal::{Journal, JournalOptions};

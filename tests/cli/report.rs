@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// A hostile name, which tries to break out of every place where the page shows a name.
 pub(super) const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"'&\u{202e}\u{0}\n`x`";
 
-/// Returns the JSON of the page, after checking that the page contains it only once.
+/// Returns the JSON data of the page.
 pub(super) fn data(page: &str) -> Value {
     let (_, rest) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
     serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
@@ -33,7 +33,7 @@ pub(super) fn json(place: &Place, args: &str) -> Value {
     place.run("report --text --json".split(' ').chain(args.split_whitespace())).json()
 }
 
-/// Removes what differs between two calls.
+/// Removes the time at which the report was made, which differs between two reports.
 fn without_time(mut report: Value) -> Value {
     report.as_object_mut().unwrap().remove("generated_at").unwrap();
     report
@@ -70,7 +70,7 @@ fn the_page_the_text_and_the_other_commands_have_the_same_numbers() {
     }
 }
 
-/// Returns executions of many days, skills and models, with costs in fractions of a cent.
+/// Returns executions of many days, skills and models, with costs that include fractions of a cent.
 pub(super) fn many() -> Vec<ExecutionMetrics> {
     let mut records: Vec<_> = (1..400_u128)
         .map(|id| {
@@ -312,7 +312,7 @@ fn an_empty_ledger_says_what_to_do_next() {
     assert!(page.contains("Record the first one with <code>runledger run --skill NAME -- COMMAND</code>"), "{page}");
     assert!(!page.contains("<h2>Executions cost"));
     assert_eq!(data(&page)["executions"], 0);
-    // A period without executions is another matter.
+    // A period without executions has another text.
     let text = Place::new().run(["report", "--text", "--since", "2027-01-01"]).answer(0);
     assert!(text.contains("\nNo execution started in this period."), "{text}");
 }
@@ -382,6 +382,6 @@ fn the_file_is_private_and_replaced_only_with_force() {
     let [report, cost] = [&["report", "--out", "r.html"][..], &["cost"]].map(|args| empty.run(args).complaint(2));
     assert_eq!(report, cost);
     assert!(!empty.path("r.html").exists());
-    // One of the two outputs has to be chosen.
+    // Either `--text` or `--out` is required.
     assert_eq!(place.run(["report"]).code, Some(2));
 }

@@ -1,5 +1,5 @@
 //! The page of `runledger report` in a real browser, at three widths, light and dark. Nothing overlaps, is clipped or
-//! overflows, and all text has enough contrast. The page loads nothing from elsewhere, and its table can be sorted.
+//! overflows, and all text has enough contrast. The page loads nothing from elsewhere, and its tables can be sorted.
 
 use std::fs;
 use std::path::Path;
@@ -154,7 +154,7 @@ fn examine(place: &Place, pages: &[String]) -> Vec<Value> {
     all
 }
 
-/// Returns executions with every kind of name, failures of every kind, and unknown values.
+/// Returns executions with long and hostile names, failures of several kinds, and unknown values.
 pub(super) fn rich() -> Vec<ExecutionMetrics> {
     let mut records = many();
     for (at, record) in records.iter_mut().enumerate().filter(|(at, _)| at % 9 == 0) {
@@ -169,7 +169,7 @@ pub(super) fn rich() -> Vec<ExecutionMetrics> {
         record.cost_usd = Some(usd("123456.789"));
         records.push(record);
     }
-    // The last executions are slower than those before, so there is a verdict.
+    // The last executions of one skill are slower than its earlier ones, so there is a verdict.
     for record in &mut records {
         if record.timestamp_start >= time("2026-11-09T00:00:00Z") && record.skill_name == "skill 3" {
             record.total_latency_ms = record.total_latency_ms.map(|ms| ms * 20);

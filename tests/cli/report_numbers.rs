@@ -1,4 +1,4 @@
-//! Each number in the JSON of a report is the number that another command prints for the same ledger.
+//! The numbers in the JSON of a report are those that other commands print for the same ledger.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ fn list(place: &Place, args: &str) -> Vec<Value> {
     listed.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Returns the number of records whose value at this path is null.
+/// Returns the number of records whose value at this path is null or missing.
 fn null(records: &[Value], path: &str) -> usize {
     records.iter().filter(|record| record.pointer(path).is_none_or(Value::is_null)).count()
 }
@@ -30,7 +30,7 @@ fn rows(value: &Value) -> &Vec<Value> {
     value.as_array().unwrap()
 }
 
-/// Asserts that a number has the digits of a rounded number.
+/// Asserts that a number is close to a rounded number: they differ by at most 0.1 %, or by 0.0001 if they are small.
 #[track_caller]
 fn same(exact: &Value, rounded: &Value) {
     let [one, other] = [exact, rounded].map(Value::as_f64);
@@ -41,10 +41,10 @@ fn same(exact: &Value, rounded: &Value) {
 }
 
 #[test]
-fn every_number_is_that_of_another_command() {
+fn the_numbers_are_those_of_other_commands() {
     let place = place_with_quotas();
     let ledger = Options::new().open(place.ledger()).unwrap();
-    // A run for the gate, a lower bound, a standard price, and an execution that goes on.
+    // The ledger also has a run for the gate, a lower bound, and an execution in flight.
     let mut last = record(20_000, "draw", "2026-11-14T13:00:00Z", Some(70), Status::Success);
     last.run = RunIds::new("run-7");
     last.set_usage("m-1", &Usage::new(10, 1));
@@ -215,7 +215,8 @@ fn has_verdicts_of(report: &Value, compared: &Value) -> BTreeMap<String, u64> {
     counts
 }
 
-/// In the second week, one skill is slower than in the first one, one is faster, one is the same, and one has few samples.
+/// In the second week, one skill is slower than before, one is faster, one is as fast as before, and one has few
+/// samples.
 #[test]
 fn all_four_verdicts_are_those_of_compare() {
     let mut records = Vec::new();
@@ -246,7 +247,7 @@ fn all_four_verdicts_are_those_of_compare() {
     assert_eq!(["slower", "faster", "same", "few"].map(verdict), ["worse", "better", "no_change_shown", "too_few"]);
 }
 
-/// Returns a place whose ledger an earlier version wrote, without a limit of names.
+/// Returns a place with the records in a file that no ledger wrote, so that names can have any length.
 fn with_lines(records: &[ExecutionMetrics]) -> Place {
     let place = Place::empty();
     fs::create_dir(place.path("logs")).unwrap();
@@ -319,7 +320,7 @@ fn a_ledger_of_one_record_and_ten_years_of_days_have_a_page() {
     assert_eq!([&report["cost"]["slice"], &report["cost"]["cost"]], [&Value::from("month"), &serde_json::json!(36.5)]);
     assert_eq!(rows(&report["cost"]["slices"]).len(), 120);
     assert_eq!(report["skills"]["others"], 388);
-    // The bounds are days: both ends are included.
+    // If the bound is a day, the whole day is included. If the end is a time, it is excluded.
     for (period, executions) in [
         ("--since 2026-11-26 --until 2026-11-28", 3),
         ("--since 2026-11-28 --until 2026-11-28", 1),

@@ -1,9 +1,9 @@
 //! The page of `runledger report` looks like the kept screenshots: each section, at three widths, light and dark. The
-//! comparison is loose, so that other versions of fonts and browsers pass. A section that is missing, a page without its
-//! style or a chart without colours does not pass.
+//! comparison is loose, so that other versions of fonts and browsers pass. A section that is missing, a page without
+//! its style or a chart without colours does not pass.
 //!
-//! A kept screenshot is in `tests/data/screenshots`. Each of its pixels is the mean grey of a square of the page. Its
-//! first column is black beside a section. `UPDATE_GOLDEN=1` keeps new ones.
+//! A kept screenshot is in `tests/data/screenshots`. Its first column is black beside a section, and a white row ends
+//! each section. Every other pixel is the mean grey of a square of the page. `UPDATE_GOLDEN=1` keeps new screenshots.
 
 use std::fs;
 use std::io::{BufReader, BufWriter};
@@ -18,14 +18,14 @@ use crate::report_browser::{WIDTHS, browser, place_with_quotas};
 const HEIGHT: usize = 16_000;
 /// The side of the square of the page that becomes a pixel.
 const SQUARE: usize = 16;
-/// The levels of grey that are kept.
+/// The number of levels of grey.
 const LEVELS: u8 = 16;
 /// How many parts of a section are compared, across and down.
 const PARTS: [usize; 2] = [12, 6];
-/// The largest differences of a section, in levels from 0 to 255: the mean of all parts, and one part.
+/// The largest accepted differences of a section, in levels from 0 to 255: the mean of all parts, and a single part.
 const MEAN_MAX: f64 = 8.0;
 const PART_MAX: f64 = 64.0;
-/// The largest ratio of two heights of a section.
+/// The largest accepted ratio of two heights of a section.
 const RATIO_MAX: f64 = 1.35;
 
 /// The width at which the test shows pages that differ from the kept page.
@@ -34,7 +34,7 @@ const NARROW: u32 = WIDTHS[0];
 /// Marks the sections at their left, without moving anything.
 const MARK: &str = "<style>section { box-shadow: -9px 0 0 #f0f !important }</style></head>";
 
-/// A picture in grey: a row of pixels after the other.
+/// A picture in grey: one row of pixels after the other.
 #[derive(Debug, Clone, PartialEq)]
 struct Grey {
     width: usize,
@@ -73,7 +73,8 @@ impl Grey {
     }
 }
 
-/// Reads an image with 8 bits for each colour, or with grey only. Returns its width and its pixels as red, green and blue.
+/// Reads an image with 8 bits for each colour, or with grey only. Returns its width and its pixels as red, green and
+/// blue.
 fn read(path: &Path) -> (usize, Vec<[u8; 3]>) {
     let mut decoder = png::Decoder::new(BufReader::new(fs::File::open(path).unwrap()));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
@@ -85,8 +86,8 @@ fn read(path: &Path) -> (usize, Vec<[u8; 3]>) {
     (info.width as usize, pixels.map(colour).collect())
 }
 
-/// Takes one picture of all pages side by side, each at its width. Returns the sections of each page, scaled down. To start
-/// a browser takes much longer than to show another page.
+/// Takes one picture of all pages side by side, each at its width. Returns the sections of each page, scaled down. To
+/// start a browser takes much longer than to show another page.
 fn sections(directory: &Path, pages: &[(&str, u32)], dark: bool) -> Vec<Vec<Grey>> {
     let (mut frames, mut left) = (String::new(), 0);
     for (number, (page, width)) in pages.iter().enumerate() {
@@ -140,7 +141,7 @@ fn sections_of(rows: &[&[[u8; 3]]]) -> Vec<Grey> {
     sections.iter().map(|rows| scaled(rows, mark + 9)).collect()
 }
 
-/// Returns the rows from the column `left` on, in squares.
+/// Returns the mean greys of the squares of the rows, without the first and the last `left` columns.
 fn scaled(rows: &[&[[u8; 3]]], left: usize) -> Grey {
     let width = rows[0].len().saturating_sub(2 * left) / SQUARE;
     let grey =
@@ -161,7 +162,7 @@ fn kept(width: u32, dark: bool) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/screenshots/report-{width}-{shade}.png"))
 }
 
-/// Writes sections one below the other, with a line between them.
+/// Writes sections one below the other, each followed by a white row.
 fn keep(sections: &[Grey], path: &Path) {
     let width = sections[0].width + 1;
     let mut pixels = Vec::new();
@@ -253,7 +254,7 @@ fn the_page_looks_like_the_kept_screenshots() {
         ("no tables", with("table { display: none }")),
         ("black", with("body { background: #000 }")),
     ];
-    // On a narrow page, the bars are small.
+    // On a narrow page, the bars are too small to be compared.
     let width = |what: &str| if what == "white bars" { WIDTHS[1] } else { NARROW };
     let pages: Vec<_> = other.iter().map(|page| (page.as_str(), NARROW)).collect();
     let pages = [pages, broken.iter().map(|(what, page)| (page.as_str(), width(what))).collect()].concat();

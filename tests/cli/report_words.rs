@@ -1,5 +1,5 @@
-//! What a report says is true: a lower bound is marked wherever it is shown, a cancelled execution is not called failed,
-//! and a limit that is used up is part of the verdict.
+//! What a report says is true. A lower bound is marked wherever it is shown, a cancelled execution is not called
+//! failed, and a limit that is used up is part of the verdict.
 
 use std::fs;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ fn a_lower_bound_is_marked_wherever_it_is_shown() {
     let cells = |amount: &str| page_of_all.matches(&format!(">{amount}</td>")).count();
     // In the table of skills, and in the list of the dearest executions.
     assert_eq!((cells("≥99.00"), cells("99.00"), cells("98.00")), (2, 0, 2));
-    // The slowest execution is a lower bound too.
+    // The cost of the slowest execution is a lower bound too.
     assert_eq!(cells("≥86.00"), 1);
     let text = place.run(["report", "--text"]).answer(0);
     assert!(text.contains("\nThe dearest execution (s-01) cost at least 99.00 USD.\n"), "{text}");
@@ -72,7 +72,7 @@ fn a_lower_bound_is_marked_wherever_it_is_shown() {
 }
 
 #[test]
-fn an_unknown_cost_below_a_cent_is_above_zero() {
+fn a_lower_bound_below_a_cent_is_above_zero() {
     let place = Place::with(&[bound(priced(1, "s", "0.00001"))]);
     let page = page(&place, "");
     assert!(page.contains("Cost in USD</dt><dd>&gt;0<small>"), "{page}");
@@ -156,7 +156,7 @@ fn a_limit_that_is_used_up_or_red_is_in_the_verdict() {
     assert_eq!([&report["quotas_used_up"], &report["quotas_red"]], [1, 1]);
 }
 
-/// The text has one row for consecutive weeks without executions. The page has a place for each week.
+/// The text has one row for consecutive weeks without executions. The JSON has each week.
 #[test]
 fn the_text_leaves_out_weeks_without_executions() {
     let mut records = [1, 2, 3].map(|id| priced(id, "draw", "1"));

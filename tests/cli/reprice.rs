@@ -1,6 +1,6 @@
 //! `runledger cost --prices` computes, for the report, the costs that the ledger does not know. With `--reprice`, the
-//! report computes all costs again. The ledger is not changed. The report states how many dollars were computed at
-//! standard prices.
+//! report computes all costs again, and keeps a recorded cost that it cannot compute. The ledger is not changed. The
+//! report states how many dollars were computed at standard prices.
 
 use crate::commands::{Place, call, lines, record, usd};
 use runledger::metrics::{CostSource, Status};
@@ -86,7 +86,7 @@ fn all_costs_are_computed_again_if_asked_for_even_a_vendor_s_bill() {
     assert_eq!(json_of(&place, "--reprice"), (json!(45), json!(4), bundled));
     let none = place.run(["cost", "--prices", "none.json"]).complaint(2);
     assert!(none.contains("none.json"), "{none}");
-    // The subcommands have prices of their own.
+    // A subcommand needs no prices.
     assert_eq!(place.run(["cost", "discrepancy"]).code, Some(0));
 }
 

@@ -27,7 +27,7 @@ fn execution(id: u128, days: i64, run: &str) -> ExecutionMetrics {
     record
 }
 
-/// Returns a ledger with segments of 45, 40 and 20 days ago, one sealed today, and an active one.
+/// Returns the records of segments of 45, 40 and 20 days ago, of one that is sealed today, and of an active one.
 fn records() -> Vec<ExecutionMetrics> {
     let mut improved = execution(2, 45, "improved");
     improved.tags.insert("improvement".to_owned(), json!(true));
@@ -84,14 +84,14 @@ fn place() -> Place {
     ] {
         log(&place, days, run, status);
     }
-    // The files of the registry are not run logs.
+    // These files and this directory are not run logs.
     fs::write(place.path("logs/run-logs/error-registry.md"), "# Error Registry\n").unwrap();
     fs::write(place.path("logs/run-logs/notes.md"), "# Notes\n").unwrap();
     fs::create_dir(place.path("logs/run-logs/z\u{1b}[2J")).unwrap();
     place
 }
 
-/// Returns the golden file with current dates.
+/// Returns the golden file with the current names of the run logs.
 fn expected(golden: &str) -> String {
     let mut text = golden.to_owned();
     for (days, run) in [
@@ -209,7 +209,7 @@ fn verify_says_where_the_ledger_begins_and_the_archive_verifies() {
     assert_eq!(place.run(["list"]).answer(0).lines().count(), 1 + 5);
 }
 
-/// A gate reports the lines that it does not judge. It judges them in the archive.
+/// A gate reports the archived lines that it does not judge. A gate of the archive judges them.
 #[test]
 fn a_gate_reports_which_lines_are_in_an_archive() {
     let place = place();
@@ -233,7 +233,7 @@ fn a_run_whose_records_were_archived_keeps_its_mark() {
     fs::rename(&logs, place.path("aside")).unwrap();
     place.run(["retention", "apply"]).answer(0);
     fs::rename(place.path("aside"), &logs).unwrap();
-    // The remaining records of these runs are not complete.
+    // The ledger now has only a part of the records of these runs.
     let ledger = open(&place);
     for (id, run) in [(10, "routine"), (11, "improved")] {
         assert!(matches!(ledger.append(&execution(id, 0, run)).unwrap(), runledger::Answer::Durable { .. }));
@@ -254,7 +254,7 @@ fn a_run_whose_records_were_archived_keeps_its_mark() {
 
 /// A line that cannot be read could contain the mark.
 #[test]
-fn beside_a_line_that_is_not_a_record_no_success_is_routine() {
+fn beside_a_line_that_is_not_a_record_no_log_of_a_success_is_deleted() {
     let place = place();
     let last = fs::read_to_string(place.ledger()).unwrap();
     fs::write(place.ledger(), format!("no record\n{last}")).unwrap();
@@ -337,7 +337,7 @@ fn nothing_is_archived_onto_itself() {
     assert_eq!(fs::read_to_string(&log).unwrap(), "kept");
 }
 
-/// A run may have a log from before its end, and a log that states its end. Both logs are treated in the same way.
+/// A run may have a log from before its end. This log is treated like the log that states the end of the run.
 #[test]
 fn a_log_in_progress_is_treated_like_the_log_of_the_end() {
     let place = place();

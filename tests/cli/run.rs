@@ -1,5 +1,5 @@
-//! `runledger run` records any command as an execution and changes nothing else: input, output, errors, terminal,
-//! signals and exit code. This holds even if the ledger fails.
+//! `runledger run` records any command as an execution. It does not change the command's input, output, errors,
+//! terminal, signals or exit code, even if the ledger fails. With `--hash-output`, the command's stdout is a pipe.
 #![cfg(target_os = "linux")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -197,7 +197,7 @@ fn in_a_terminal(place: &Place, options: &str) -> Option<(Option<i32>, String)> 
 }
 
 #[test]
-fn a_terminal_stays_one() {
+fn a_terminal_remains_a_terminal() {
     let place = Place::empty();
     let Some((code, output)) = in_a_terminal(&place, "") else { return };
     assert_eq!((code, output.as_str()), (Some(3), "ttyttyttyoops\r\n"));
@@ -214,7 +214,7 @@ fn hashed_output_goes_through_a_pipe_even_on_a_terminal() {
 }
 
 /// The keys of a terminal send their signal to the command as well. A second signal must not arrive, because many
-/// programs take it for "at once". Two that arrive together count as one, so strace shows whether a second one was
+/// programs then end at once. Two signals that arrive together count as one, so strace shows whether a second one was
 /// sent.
 #[test]
 fn a_key_of_the_terminal_reaches_the_command_once() {
@@ -292,7 +292,7 @@ fn a_signal_that_the_command_survives_is_not_a_failure() {
 
 /// `nohup` requires this.
 #[test]
-fn a_signal_that_was_ignored_stays_so() {
+fn a_signal_that_was_ignored_stays_ignored() {
     let place = Place::empty();
     let wrapper = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"];
     let script = "echo ready; until [ -e go ]; do sleep 0.01; done; grep SigIgn /proc/self/status > ignored";
@@ -307,7 +307,7 @@ fn a_signal_that_was_ignored_stays_so() {
 }
 
 #[test]
-fn an_execution_is_interrupted_if_this_process_is_killed() {
+fn an_execution_is_interrupted_if_run_is_killed() {
     let place = Place::empty();
     let mut child = ready(&place, &[], "echo ready; exec sleep 30");
     let begun = LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions;
@@ -346,7 +346,7 @@ fn a_failing_ledger_does_not_stop_the_command() {
     assert!(is_kept(json["warning"].as_str().unwrap()), "{json}");
 }
 
-/// The disk is full from the beginning. The command runs, and its exit code wins.
+/// The record can be stored nowhere. The command still runs, and `run` returns the command's exit code.
 #[test]
 fn a_ledger_that_refuses_records_changes_no_exit_code() {
     let place = Place::empty();
@@ -420,7 +420,7 @@ fn a_run_id_that_is_not_text_is_a_warning() {
     assert_ne!(the_record(&place).run.run_id, None); // a new one
 }
 
-/// A model with unknown tokens has an unknown cost, which is counted as such.
+/// A model with unknown tokens has an unknown cost.
 #[test]
 fn the_cost_of_a_model_stays_unknown() {
     let place = Place::empty();
@@ -454,7 +454,7 @@ fn the_record_is_there_when_the_command_ends() {
     let record = the_record(&place);
     assert_eq!((record.error_code, record.error_reason.as_deref()), (Some(3), Some("last")));
     assert!(record.wall_clock_time_ms.map(Duration::from_millis) <= Some(begun.elapsed()));
-    // The half second for its last line is not part of the execution.
+    // `run` waits for the last line of stderr for up to half a second. This time is not part of the execution.
     let ended: i64 = std::fs::read_to_string(place.path("ended")).unwrap().trim().parse().unwrap();
     let end = record.timestamp_end.unwrap().unix_ms();
     assert!(end < ended + 500, "{} ms", end - ended);
@@ -464,7 +464,7 @@ fn the_record_is_there_when_the_command_ends() {
 }
 
 #[test]
-fn without_a_command_nothing_is_recorded() {
+fn without_a_command_or_a_skill_nothing_is_recorded() {
     let place = Place::empty();
     for args in [&["run", "--skill", "job"][..], &["run", "--skill", "job", "--"], &["run", "--", "true"]] {
         let complaint = place.run(args).complaint(2);

@@ -99,7 +99,7 @@ fn a_run_that_has_not_ended_is_in_progress() {
     assert_eq!((written, log.status, steps(&log)), (json!(true), LogStatus::Completed, all(success())));
 }
 
-/// An execution of a dead process has failed, even before this is recorded.
+/// An execution of a dead process has failed, even before the ledger records it as interrupted.
 #[test]
 fn a_run_whose_process_died_has_failed() {
     let place = Place::empty();

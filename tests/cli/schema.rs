@@ -1,5 +1,6 @@
-//! `runledger schema` prints the schemas of what the commands read and print. A command refuses a line that its schema
-//! refuses, and accepts a line that its schema accepts.
+//! `runledger schema` prints the schemas of what the commands read and print. By default, `pipe` and `price` refuse
+//! a line that their schemas refuse. `pipe` can also refuse a line that its schema accepts, for example because its
+//! values contradict each other.
 
 use std::process::Command;
 
@@ -65,7 +66,7 @@ fn what_list_and_cat_print_matches_the_schema_of_a_record() {
     }
 }
 
-/// Returns the pipe's answer to each line, or null if it is the answer to a line that was accepted as it is.
+/// Returns the answer of `pipe` to each line, or null if the line was accepted as it is.
 fn refusals(lines: &[Value]) -> Vec<Value> {
     let answers = values(&fed(&Place::empty(), command().arg("pipe"), lines).stdout);
     assert_eq!(answers.len(), lines.len());

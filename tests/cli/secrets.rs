@@ -1,4 +1,4 @@
-//! Secrets in the input of the command reach no file of the ledger, and no message of the command.
+//! Secrets of known forms in the input of the command reach no file of the ledger, and no message of the command.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -73,7 +73,7 @@ fn a_secret_that_is_cut_off_leaves_no_part() {
     assert_absent(&place, &[]);
 }
 
-/// Each reason is shortened to 500 characters. The shortened text has only a part of the secret.
+/// Each reason is shortened to 500 characters, within the secret. Not even a part of the secret is stored.
 #[test]
 fn a_secret_at_the_cut_leaves_no_part_whoever_reports_it() {
     let start = "2026-02-14T14:23:00Z";
@@ -265,7 +265,7 @@ fn the_name_of_a_limit_is_checked_with_the_rules_of_the_user() {
     quota.current_dir(place.directory.path()).env("RUNLEDGER_REDACTION", "rules.json");
     let refused = output(quota.args(["quota", "x", "--limits", "limits.json"]));
     assert!(refused.code == Some(2) && refused.stderr.contains("limits.json") && !refused.stderr.contains(own));
-    // Without rules, every name is accepted and used.
+    // With `off`, the name with a secret is accepted and used.
     assert_eq!(set("off", SECRET).code, Some(0));
     let mut consume = command();
     consume.current_dir(place.directory.path()).env("RUNLEDGER_REDACTION", "off");

@@ -131,7 +131,7 @@ fn without_one_fact_the_gate_names_it() {
         };
         assert_ne!(without, PRODUCTION, "{fact}");
         let place = Place::empty();
-        // A reason that is longer than a line continues in the next one.
+        // A reason that is longer than a line continues on the next line.
         let gate = produce(&place, &without).answer(1).replace("\n    ", " ");
         assert!(gate.starts_with("FAIL run-9: ") && gate.lines().any(|line| line == reason), "{fact}: {gate}");
     }

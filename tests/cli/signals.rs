@@ -114,7 +114,7 @@ fn without_a_terminal_a_command_is_stopped_alone() {
     assert_eq!(outcome(&place), (Some(Status::Failed), Some(4)));
 }
 
-/// The command is the first process of a PID namespace.
+/// Makes `runledger run` the first process of a PID namespace.
 const INSIDE: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
 
 fn can_be_first() -> bool {
@@ -248,7 +248,7 @@ fn status(pid: &str, key: &str) -> String {
     status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned()
 }
 
-/// Waits until both have the state that begins with `state`.
+/// Waits until both processes have a state that begins with `state`.
 fn both_are(pids: &[String; 2], state: &str) {
     until(state, || pids.iter().all(|pid| status(pid, "State:").starts_with(state)));
 }
@@ -302,7 +302,7 @@ fn a_command_that_stops_itself_is_a_stopped_job() {
         let place = Place::empty();
         let mut shell = Shell::start(&place);
         shell.types(&format!("{RUNLEDGER} run --skill job -- sh -c 'kill -{signal} $$; exit 4'; echo co\"\"de $?\n"));
-        // The code is 128 plus the number of SIGSTOP.
+        // For both signals, the code is 128 plus the number of SIGSTOP.
         shell.until("code 147\r\n");
         shell.types("fg; echo co\"\"de $?\n");
         shell.until("code 4\r\n");
@@ -310,7 +310,7 @@ fn a_command_that_stops_itself_is_a_stopped_job() {
     }
 }
 
-/// A supervisor sends SIGCONT to this process alone.
+/// A supervisor sends SIGTSTP and SIGCONT to `runledger run` alone.
 #[test]
 fn a_continued_process_continues_its_command() {
     if !has_terminal() {

@@ -41,7 +41,7 @@ fn values(text: &str) -> Vec<Value> {
     serde_json::Deserializer::from_str(text).into_iter().map_while(Result::ok).collect()
 }
 
-/// Returns true if `printed` has all that `shown` has. `…` is any text, and a duration is any number.
+/// Returns true if `printed` has all that `shown` has. `…` stands for any text, and a duration for any number.
 fn has(printed: &Value, shown: &Value) -> bool {
     match (printed, shown) {
         (Value::Object(printed), Value::Object(shown)) => shown.iter().all(|(key, shown)| {
@@ -93,7 +93,7 @@ fn check(skill: &str, place: &Place) -> usize {
     count
 }
 
-/// Writes a session of Claude Code with two calls, two hours ago.
+/// Writes a session of Claude Code that ended two hours ago, with two calls.
 fn write_session(place: &Place) {
     let at = Timestamp::from_unix_ms(Timestamp::now().unix_ms() - 2 * 60 * 60 * 1_000).unwrap().to_string();
     let line = |kind: &str, request: &str, message: Value| {
@@ -154,7 +154,7 @@ fn the_documents_begin_with_a_name_and_a_description() {
 }
 
 #[test]
-fn a_value_that_the_document_does_not_show_is_found() {
+fn a_shown_value_that_is_not_printed_is_found() {
     let printed = json!({"a": 1, "b": {"c": [1, null]}, "at": "now", "duration_ms": 5});
     for shown in [json!({"b": {"c": [1, null]}}), json!({"at": "…", "duration_ms": 1}), json!({})] {
         assert!(has(&printed, &shown), "{shown}");

@@ -61,7 +61,7 @@ fn assert_refused(output: &Output, code: i32, id: Option<&str>, error: &str, kin
     assert_eq!((output.code, output.stderr.as_str()), (Some(code), format!("runledger: {error}\n").as_str()));
 }
 
-/// The three calls follow each other, with whole answers.
+/// Compares the whole answers of the three calls, which follow each other.
 #[test]
 fn the_three_calls_and_their_answers() {
     let place = Place::empty();
@@ -112,9 +112,8 @@ fn the_three_calls_and_their_answers() {
     assert_eq!(end.unix_ms() - record.timestamp_start.unix_ms(), duration as i64);
 }
 
-/// Each flag has its field in the record.
 #[test]
-fn the_record_has_every_flag_in_its_field() {
+fn flags_are_stored_in_their_fields() {
     let place = Place::empty();
     let (metadata, more, last) = (r#"{"a":1,"b":"x"}"#, r#"{"b":{"c":null}}"#, r#"{"d":[true]}"#);
     let answer = start(&place, &["--description", "Find \"it\"", "--session-id", "s-7", "--metadata", metadata]);
@@ -140,7 +139,7 @@ fn the_record_has_every_flag_in_its_field() {
 
 /// The workflow has two progress reports, and then the end.
 #[test]
-fn the_last_mark_counts() {
+fn the_last_progress_counts() {
     let place = Place::empty();
     let id = started(&place);
     progress(&place, &id, &["--stage", "analyzing", "--percent", "30"]).answer(0);
@@ -230,7 +229,7 @@ fn impossible_values_are_refused_with_code_2_and_change_nothing() {
     assert_eq!(records(&place), []);
 }
 
-/// Wrong arguments print the text of the parser on stderr, and the beginning of it as JSON.
+/// Wrong arguments print the text of the parser on stderr, and the beginning of this text as JSON on stdout.
 #[test]
 fn wrong_arguments_are_answered_in_json_too() {
     let place = Place::empty();
@@ -266,7 +265,7 @@ fn wrong_arguments_are_answered_in_json_too() {
     assert_eq!(place.files(), Vec::<PathBuf>::new());
 }
 
-/// The task continues, and the answer says that it was not recorded.
+/// The answer says that the execution was not started, so that an agent can continue its task.
 #[test]
 fn a_ledger_that_cannot_be_opened_is_an_answer_too() {
     let place = Place::empty();
@@ -292,7 +291,7 @@ fn names_of_agents_are_stored_unchanged() {
 }
 
 #[test]
-fn one_of_many_processes_completes_it() {
+fn one_of_many_processes_completes_the_execution() {
     let place = Place::empty();
     let id = started(&place);
     let children: Vec<_> = (0..6)

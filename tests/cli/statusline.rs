@@ -1,5 +1,5 @@
-//! `runledger statusline` prints one line for an agent. It shows only numbers that are known, and never fails. It also
-//! stores what the vendor reports about the use of a subscription.
+//! `runledger statusline` prints one line for an agent. It shows an unknown number as `?` or as a bound, and succeeds
+//! even if it cannot read a part. It also stores what the vendor reports about the use of a subscription.
 
 use std::fs;
 use std::process::Stdio;
@@ -31,7 +31,7 @@ fn zone() -> String {
 fn priced(id: u128, hours_ago: u64, cost: Option<&str>) -> ExecutionMetrics {
     let start = Timestamp::from_unix_ms(now().unix_ms() - i64::try_from(hours_ago).unwrap() * HOUR_S * 1000).unwrap();
     let mut record = record(id, "draw", &start.to_string(), Some(1), Status::Success);
-    // The session of `input`.
+    // This is the session of `input`.
     record.run.run_id = Some("s".to_owned());
     record.set_usage("m", &Usage::new(10, 1));
     record.cost_usd = cost.map(usd);
@@ -342,7 +342,7 @@ fn a_dry_run_stores_no_numbers() {
     assert_eq!(
         told,
         [
-            // No such window ends in 2099, as the sample says.
+            // The sample says that these windows end in 2099, which cannot be, so their ends are unknown.
             [json!("five_hour"), json!(42.0), Value::Null, json!("plus")],
             [json!("seven_day"), json!(69.0), Value::Null, json!("plus")],
         ]

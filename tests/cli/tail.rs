@@ -49,9 +49,9 @@ start (UTC)       skill              status    ms  tokens  usd  id
     assert_eq!(place.run(["tail", "-n", "0"]).answer(0), none);
 }
 
-/// All values have their greatest size, and the printed numbers are rounded.
+/// The values are as wide as possible, and the printed numbers are rounded.
 #[test]
-fn no_record_makes_it_wider() {
+fn large_values_do_not_make_the_table_wider() {
     let mut record = record(1, &"s".repeat(100), "2026-02-14T14:23:00Z", Some(u64::MAX), Status::Interrupted);
     (record.tokens_used, record.cost_usd) = (Some(u64::MAX), Some(usd("999999.9949")));
     record.timestamp_end = Some(record.timestamp_start);
@@ -102,7 +102,7 @@ fn a_line_that_is_not_a_record_is_reported_and_skipped() {
 }
 
 #[test]
-fn without_a_ledger_it_is_an_error() {
+fn without_a_ledger_tail_fails() {
     for args in [&["tail"][..], &["tail", "-f"]] {
         assert_eq!(
             Place::empty().run(args).complaint(2),

@@ -1,4 +1,5 @@
-//! `runledger top` on a real terminal: it follows the ledger, reacts to keys, and restores the terminal however it ends.
+//! `runledger top` on a real terminal: it follows the ledger, reacts to keys, and restores the terminal when it ends or
+//! stops.
 #![cfg(target_os = "linux")]
 
 use std::io::{Read, Write};
@@ -240,7 +241,7 @@ fn it_has_the_size_of_the_terminal() {
 }
 
 #[test]
-fn colours_are_only_there_if_asked() {
+fn colours_are_shown_unless_they_are_switched_off() {
     let place = Place::new();
     for (args, is_colored) in [("", true), ("--color never", false)] {
         let _ = std::fs::remove_file(place.path("stty"));

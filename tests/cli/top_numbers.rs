@@ -1,4 +1,4 @@
-//! Each number of `runledger top` is the number that another command prints for the same ledger.
+//! The numbers of `runledger top` are those that other commands print for the same ledger.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,8 +20,8 @@ fn ago(minutes: i64) -> Timestamp {
     Timestamp::from_unix_ms(Timestamp::now().unix_ms() - minutes * 60_000).unwrap()
 }
 
-/// Returns executions of the last hour with each status, each kind of cost and several categories of errors, and
-/// executions that ended before.
+/// Returns executions of the last hour with several statuses, kinds of costs and categories of errors, and executions
+/// that ended before the last hour.
 fn executions() -> Vec<ExecutionMetrics> {
     let statuses = [
         Status::Success,
@@ -60,7 +60,7 @@ fn lines(place: &Place, args: &str) -> Vec<Value> {
 }
 
 #[test]
-fn every_number_is_that_of_another_command() {
+fn the_numbers_are_those_of_other_commands() {
     let place = Place::of_earlier_version(&executions());
     fs::write(place.path("logs/limits.json"), LIMITS).unwrap();
     let clock = Arc::new(|| Timestamp::now().unix_ms());

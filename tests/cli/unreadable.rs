@@ -1,5 +1,5 @@
 //! Promise: if the user may not read a file of a ledger, the commands report that file and read the rest. A command
-//! that judges the ledger does not call it intact.
+//! that judges the ledger does not call it intact, and an export that cannot read a segment fails.
 //!
 //! The tests need root, to create files of another user, and `setpriv`. If either is missing, the tests say so.
 #![cfg(target_os = "linux")]
@@ -22,7 +22,7 @@ const AS_USER: [&str; 4] = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-
 const MACHINERY: &str = "logs/execution_metrics.ledger";
 
 /// A ledger of another user. It has three records of the run `r`, each in its own segment, two started executions, one
-/// execution that has begun and must be swept, and a spill without a record.
+/// execution that has begun and must be swept, and a file in the spill that has no record.
 struct Place {
     directory: tempfile::TempDir,
     records: Vec<Uuid>,
@@ -31,7 +31,7 @@ struct Place {
 }
 
 impl Place {
-    /// Returns `None`, and says so, if there is no other user.
+    /// Returns `None`, and says so, if the command cannot be run as another user.
     fn new() -> Option<Self> {
         const WHAT: &str = "files that may not be read";
         let directory = tempfile::tempdir().unwrap();
@@ -89,7 +89,7 @@ impl Place {
         path
     }
 
-    /// Returns the command, run by the user in the directory.
+    /// Runs the command as the user in the directory, and returns its output.
     fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(AS_USER[0]);
         command.args(&AS_USER[1..]).arg(env!("CARGO_BIN_EXE_runledger")).args(args);
@@ -107,7 +107,7 @@ impl Place {
         stdout
     }
 
-    /// Returns the doctor's line about `file`, which is a warning.
+    /// Checks that the doctor's check `name` is a warning about `file`.
     fn doctor(&self, name: &str, file: &str) {
         let Output { code, stdout, stderr } = self.run(&["--json", "doctor"]);
         let checks: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -117,7 +117,7 @@ impl Place {
         assert_ne!(code, Some(0));
     }
 
-    /// Checks that the gate does not pass the run because of `file`.
+    /// Checks that the gate fails the run, and that a reason names `file`.
     fn gate(&self, file: &str) {
         let Output { code, stdout, stderr } = self.run(&["--json", "gate", "--run", "r"]);
         let report: Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"));
@@ -173,7 +173,7 @@ fn an_execution_that_was_started() {
     let Some(place) = Place::new() else { return };
     let file = format!("inflight/{}.jsonl", place.started[0]);
     place.take(&file);
-    // Executions of one millisecond have no order.
+    // Executions that began in the same millisecond have no order.
     let mut flying = ids(&place.warned(&["--json", "open"], 0, &file));
     flying.sort_unstable();
     let mut expected = [place.started[1], place.begun];
@@ -252,9 +252,9 @@ fn the_files_of_a_dead_process() {
     assert_eq!(swept.execution_id.to_string(), begun);
 }
 
-/// The library reports the same, and only `in_flight` fails.
+/// The library reports the files that it cannot read, and returns the rest.
 #[test]
-fn the_library_reports_it() {
+fn the_library_reports_unreadable_files() {
     let Some(place) = Place::new() else { return };
     place.take("spill/other.jsonl");
     place.take("sealed/000002.jsonl");

@@ -1,5 +1,6 @@
-//! Promise: `runledger watch` delivers each alert once for its window and subject, tries again if the receiver does not
-//! accept it, remembers this across restarts, and keeps no writer waiting.
+//! Promise: `runledger watch` sends one alert for each window and subject. It tries again if the receiver does not
+//! accept the alert, remembers this across restarts, and keeps no writer waiting. If it is killed, an alert may arrive
+//! twice.
 
 #[path = "watch_stub.rs"]
 mod stub;
@@ -23,7 +24,7 @@ use crate::children::strace::can_trace;
 use crate::commands::{Output, Place, Running, command, record};
 use crate::tree::Tree;
 
-/// The limits of the tests. Their windows do not end during a test.
+/// The limits of the tests. Their windows never end.
 const LIMITS: &str = r#"[
   {"api": "calls", "limit": 100, "unit": "calls", "period": "total", "source": "us", "as_of": "2026-03-01"},
   {"api": "more", "limit": 100, "unit": "calls", "period": "total", "source": "us", "as_of": "2026-03-01"},
@@ -45,7 +46,7 @@ fn policy(place: &Place, alerts: &Value) {
     std::fs::write(place.path("policy.json"), json!({ "alerts": alerts }).to_string()).unwrap();
 }
 
-/// Makes a program that appends each alert as a line to the file `got` the receiver.
+/// Sets the receiver to a program that appends each alert as a line to the file `got`.
 fn into_file(place: &Place) {
     policy(place, &json!({"command": ["sh", "-c", "text=$(cat) && printf '%s\\n' \"$text\" >> got"]}));
 }
@@ -316,13 +317,13 @@ fn a_dry_run_sends_and_writes_nothing() {
     assert_eq!(dry(&["--since", "7d", "--json"]).lines().count(), 2);
     assert_eq!(server.requests().len(), 0);
     assert_eq!(Tree::read(place.directory.path()).files, files);
-    // What a real watcher sends has the same ids.
+    // A real watcher sends the same alerts with the same ids, except the old alert.
     once(&place).answer(0);
     assert_eq!(server.requests().iter().map(stub::Request::json).collect::<Vec<_>>(), lines[1..]);
 }
 
-/// Each reader of the ledger asks for its identity. The examination of escalations asks once more, and needs no reader
-/// of its own.
+/// Each reader of the ledger looks for its `ledger.json`. The examination of escalations looks once more, and needs no
+/// reader of its own.
 #[test]
 fn a_dry_run_opens_the_ledger_once() {
     if !can_trace() {
@@ -413,7 +414,7 @@ fn limits_that_cannot_be_read_are_named_once() {
     let first: Vec<u8> = bytes.take_while(|byte| *byte != b'\n').collect();
     let first = String::from_utf8(first).unwrap();
     assert!(first.contains("the earlier limits are used"), "{first}");
-    // It reads the limits again several times in this time.
+    // The watcher reads the limits again several times in this second.
     std::thread::sleep(Duration::from_secs(1));
     std::fs::write(place.path("logs/limits.json"), LIMITS).unwrap();
     consume(&place, "calls", "60");
@@ -448,7 +449,7 @@ fn it_waits_for_a_ledger_that_does_not_exist_yet() {
 
 /// Another program, or a later version, appended a line to the quota's journal that is not an event of a quota.
 #[test]
-fn a_line_of_the_quota_that_cannot_be_read_does_not_end_it() {
+fn a_line_of_the_quota_that_cannot_be_read_does_not_end_the_watcher() {
     let place = place();
     into_file(&place);
     consume(&place, "calls", "10");
@@ -458,7 +459,6 @@ fn a_line_of_the_quota_that_cannot_be_read_does_not_end_it() {
     drop(journal);
     let running = Running::spawn(&mut watch(&place));
     wait("the damage", || got(&place).len() == 1);
-    // A lock of the quota's journal is not taken, so a consumption is possible if the quota itself accepts the line.
     let (code, stdout, stderr) = terminate(running);
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(stderr.matches("warning: ").count(), 1, "{stderr}");
@@ -467,7 +467,7 @@ fn a_line_of_the_quota_that_cannot_be_read_does_not_end_it() {
     let got = got(&place);
     assert_eq!(kinds(&got), [r#"damage ["quota.jsonl"]"#]);
     assert_eq!([&got[0]["figures"]["skipped"], &got[0]["figures"]["line"]], [1, 2]);
-    // The lines after it count.
+    // The watcher did not change the journal, which has two lines.
     let text = std::fs::read_to_string(place.path("logs/quota.jsonl")).unwrap();
     assert_eq!(text.lines().count(), 2);
     assert_eq!(once(&place).stdout, "", "the damage was sent this week");
@@ -501,7 +501,7 @@ fn a_ledger_that_was_rewritten_is_watched() {
     assert_eq!(kinds(&got(&place)), ["repeated_missing_logs []"]);
 }
 
-/// The ledger and the quota grow while the watcher is killed again and again.
+/// The quota's journal grows while the watcher is killed again and again.
 #[test]
 fn row_34_each_alert_reaches_the_receiver_whenever_the_watcher_is_killed() {
     const KILLS: u64 = 25;

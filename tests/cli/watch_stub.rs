@@ -16,7 +16,7 @@ pub(super) enum Reply {
     Status(&'static str, &'static str),
     /// Closes the connection without an answer.
     Close,
-    /// Keeps the connection open without an answer.
+    /// Keeps the connection open for 60 s without an answer.
     Hang,
 }
 
@@ -50,7 +50,8 @@ impl Stub {
         Self::through(Some, reply)
     }
 
-    /// Like [`by`](Self::by), but talks through what `wrap` makes of a connection.
+    /// Like [`by`](Self::by), but talks through what `wrap` makes of a connection. If `wrap` returns `None`, the
+    /// connection is closed.
     pub(super) fn through<S: Read + Write>(
         wrap: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
         reply: impl Fn(&str) -> Reply + Send + Sync + 'static,

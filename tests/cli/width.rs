@@ -1,6 +1,6 @@
-//! Tables are as wide as the terminal. On a wide terminal, no name is cut. On a narrow one, names are cut and columns
-//! move to a second line, so that the terminal itself breaks no line. If the output is not a terminal, no name is cut
-//! either. `COLUMNS` overrides the width of the terminal.
+//! Tables are at most as wide as the terminal. On a wide terminal, no name is cut. On a narrow one, names are cut and
+//! columns move to a second line, so that the terminal itself breaks no line of a table. If the output is not a
+//! terminal, no name is cut either. `COLUMNS` overrides the width of the terminal.
 #![cfg(target_os = "linux")]
 
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use crate::commands::{Place, command, output, record, records};
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Uuid};
 
-/// Returns the common records, and one with a name of 80 columns, in characters that take two columns each.
+/// Returns a ledger of the common records, and of one with a name of 80 columns: 40 characters of two columns each.
 fn place() -> Place {
     let wide = record(0x019c_5d2b_0002, &"語".repeat(40), "2026-02-14T14:28:00Z", Some(12_345), Status::Panicked);
     let all: Vec<ExecutionMetrics> = records().into_iter().chain([wide]).collect();
@@ -69,7 +69,7 @@ start (UTC)      skill       status         ms tokens    usd
   019c5d2b-0002
 ";
 
-/// Checks that each row has an age in days beside its start, and takes the ages out, since they change every day.
+/// Checks that each row has an age in days beside its start, and removes the ages, which change every day.
 fn without_ages(table: &str) -> String {
     let mut plain = String::new();
     for (at, line) in table.lines().enumerate() {
@@ -82,7 +82,7 @@ fn without_ages(table: &str) -> String {
 }
 
 #[test]
-fn a_table_has_the_width_of_the_terminal() {
+fn a_table_fits_the_width_of_the_terminal() {
     let place = place();
     for (columns, table) in [(160, WIDE), (80, IN_80), (60, NARROW)] {
         let Some(found) = on_terminal(&place, columns, "", "list") else { return };

@@ -58,7 +58,7 @@ fn events_are_chosen_by_run_and_by_period() {
 }
 
 #[test]
-fn events_go_to_a_new_file_of_their_owners_alone_and_never_over_another() {
+fn events_go_to_a_new_private_file_and_never_overwrite_a_file() {
     let records = of_runs();
     let place = Place::with(&records);
     let Output { code, stdout, stderr } = place.run(["export", "workflow", "--out", "events.jsonl"]);

@@ -1,4 +1,5 @@
-//! Each call of Claude Code counts once, with its exact usage, even if lines of the session repeat or lack values.
+//! Each call of Claude Code counts once, with its largest usage, even if lines of the session repeat. A missing count
+//! is unknown, and the usage of an unfinished message is a lower bound.
 
 use runledger::ExecutionMetrics;
 use runledger::import::claude_code::{Copies, Session, foresee};
@@ -28,7 +29,7 @@ fn the_lines_of_a_message_are_one_call_with_its_largest_usage() {
 }
 
 #[test]
-fn a_resumed_or_forked_session_counts_once() {
+fn the_calls_that_a_fork_repeats_count_once() {
     let first = vec![prompt("a", 0), message("a", "msg_1", "req_1", 1, 5), message("a", "msg_2", "req_2", 2, 6)];
     let mut fork: Vec<_> = first.iter().map(|line| with(line.clone(), &[("/sessionId", "b".into())])).collect();
     fork.push(message("b", "msg_3", "req_3", 3, 7));
@@ -48,7 +49,7 @@ fn torn_and_whole() -> [Vec<Value>; 2] {
     [torn, whole.into_iter().chain([prompt("b", 9), message("b", "msg_3", "req_3", 10, 7)]).collect()]
 }
 
-/// Imports files like the command, which compares them first.
+/// Imports files as the command does: it first finds the copies of calls that have a larger usage in another place.
 fn import_compared(files: &[Vec<Value>]) -> (Vec<ExecutionMetrics>, ImportCounts) {
     let mut copies = Copies::default();
     for (file, number) in files.iter().zip(0..) {
@@ -70,7 +71,7 @@ fn a_call_counts_with_its_largest_usage_in_any_file() {
         assert_eq!((tokens(&records), counts.larger_copies, counts.lower_bounds), ((600, 72, 270, 300), 0, 0));
         assert_eq!(records[0].run.run_id.as_deref(), files[0][0]["sessionId"].as_str());
     }
-    // The time is that of the first session's line.
+    // The call has the time of its lines, which is the same in both files.
     let (records, _) = import_compared(&[torn.clone(), whole.clone()]);
     assert_eq!(records[0].trace.llm_calls[1].cost.at.map(|time| time.to_string()), Some(at(2)));
     // No usage of a later copy is larger, because the copies have the same usage, or the message has no copy.
@@ -82,7 +83,7 @@ fn a_call_counts_with_its_largest_usage_in_any_file() {
 }
 
 #[test]
-fn a_larger_usage_that_comes_after_the_record_is_counted_and_not_added() {
+fn a_larger_usage_that_comes_after_the_record_is_reported_and_not_added() {
     let [torn, whole] = torn_and_whole();
     let (earlier, _) = import(std::slice::from_ref(&torn));
     let mut known = KnownCalls::default();
@@ -93,12 +94,12 @@ fn a_larger_usage_that_comes_after_the_record_is_counted_and_not_added() {
 }
 
 #[test]
-fn without_a_request_the_session_identifies_a_call() {
+fn without_the_id_of_a_request_the_session_is_part_of_the_identity_of_a_call() {
     let without = |line: Value| with(line, &[("/requestId", Value::Null)]);
     let of_vendor = vec![without(message("a", "msg_1", "", 1, 5)), without(message("a", "msg_1", "", 2, 9))];
     assert_eq!(tokens(&import(&[of_vendor]).0), (200, 9, 90, 100));
 
-    // A gateway uses an id again.
+    // A gateway may give several calls the same id, so their sessions and times distinguish them.
     let gateway = |session, second| vec![without(message(session, "chatcmpl-1", "", second, 5))];
     assert_eq!(tokens(&import(&[gateway("a", 1), gateway("b", 1), gateway("a", 2)]).0), (600, 15, 270, 300));
 }
@@ -138,7 +139,7 @@ fn an_advisor_is_a_call_of_its_own_model() {
 }
 
 #[test]
-fn of_equal_lines_the_one_that_says_how_the_call_was_served_counts() {
+fn of_lines_with_the_same_usage_the_one_that_says_how_the_call_was_served_counts() {
     let plain = message("s", "msg_1", "req_1", 1, 5);
     let fast = with(message("s", "msg_1", "req_1", 2, 5), &[("/message/usage/speed", "fast".into())]);
     for lines in [vec![plain.clone(), fast.clone()], vec![fast, plain]] {
@@ -298,7 +299,7 @@ fn the_vendor_attributes_calls_to_a_skill() {
 }
 
 #[test]
-fn an_interrupted_turn_was_cancelled() {
+fn a_turn_is_cancelled_by_the_user_and_interrupted_by_the_end_of_its_session() {
     let stop = with(prompt("s", 2), &[("/message/content", "[Request interrupted by user]".into())]);
     let open = calling(message("s", "msg_1", "req_1", 1, 5), "toolu_1", "Bash", json!({}));
     let (records, _) = import(&[vec![prompt("s", 0), open.clone(), stop, prompt("s", 5)]]);

@@ -78,7 +78,7 @@ fn without_its_first_line_a_session_has_the_id_in_the_name_of_its_file() {
         let (records, _) = all_of(&[session()[1..].to_vec()], || Rollout::new(name.clone()));
         assert_eq!((records.len(), records[0].run.run_id.as_deref()), (1, Some(expected)));
     }
-    // The line that has the id counts.
+    // The id in the first line has priority over the name of the file.
     let (records, _) = all_of(&[session()], || Rollout::new(format!("rollout-2026-11-20T12-00-00-{id}")));
     assert_eq!(records[0].run.run_id.as_deref(), Some("a"));
 }
@@ -138,7 +138,7 @@ fn a_turn_without_a_usage_is_counted() {
     assert_eq!((records.len(), counts.without_usage), (1, 2));
 }
 
-/// Returns a fork of [`session`], which repeats the history at once.
+/// Returns a fork of [`session`]. The lines of the copied history all have the time of the fork.
 fn fork() -> Vec<Value> {
     let mut lines = vec![meta(100, "b", json!({"forked_from_id": "a"}))];
     lines.extend(session().into_iter().map(|mut line| {
@@ -155,7 +155,7 @@ fn a_fork_does_not_count_the_history_of_its_parent() {
     assert_eq!((records.len(), tokens(&records)), (2, (350, 35, 175, 0)));
     assert_eq!(records[1].run.run_id.as_deref(), Some("b"));
     assert_eq!(records[1].run.parent_run_id.as_deref(), Some("a"));
-    // The parent is gone.
+    // The file of the parent is missing.
     assert_eq!(tokens(&import(&[fork()]).0), (50, 5, 25, 0));
 }
 
@@ -165,7 +165,7 @@ fn a_sub_agent_counts_from_its_own_task_on() {
     let lines = vec![
         meta(100, "c", json!({"forked_from_id": "a", "source": source})),
         model(100, "gpt-5"),
-        // The copied history is not written all at once.
+        // The lines of the copied history have different times.
         count(103, Some((100, 10)), (100, 10)),
         count(106, Some((200, 20)), (300, 30)),
         line(109, "event_msg", json!({"type": "task_started", "turn_id": "t"})),
@@ -228,7 +228,7 @@ fn limits(seconds: u32, limit: &str, windows: [Option<(f64, u64)>; 2]) -> Value 
     line(seconds, "event_msg", json!({"type": "token_count", "info": null, "rate_limits": limits}))
 }
 
-/// Returns the agent's limit, the window, the percentage and the seconds after noon of each report.
+/// Returns the latest report of each window: the id of the limit, the window, the percentage and the time.
 fn observed(files: &[Vec<Value>]) -> Vec<(Option<String>, String, f64, String)> {
     let mut import = super::new_import();
     for lines in files {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{at, message, prompt, with};
 use crate::commands::{Output, Place, command, output};
 
-/// Returns a call with an empty home directory.
+/// Returns `runledger import` with these arguments. Its home directory is `home` in the place.
 fn call(place: &Place, args: &str) -> Command {
     let mut command = command();
     for name in ["CLAUDE_CONFIG_DIR", "CODEX_HOME"] {
@@ -56,7 +56,8 @@ fn the_sessions_of_the_machine_are_found_and_imported_once() {
         files.map(|file| format!("found 1 file of claude-code in {home}/{file}/projects\n")).concat()
     };
     let found = found([".config/claude", ".claude"]);
-    // 10 input tokens, 90 cache reads, 40 and 60 cache writes and 100 output tokens, at 5, 0.5, 6.25, 10 and 25 USD.
+    // Each call has 10 input tokens, 90 cache reads, 40 and 60 cache writes and 100 output tokens. A million tokens
+    // of these kinds cost 5, 0.5, 6.25, 10 and 25 USD.
     assert_eq!(
         import(&place, "").answer(0),
         format!("{found}imported 2 executions of 2 sessions: 2 calls, 0.00689 USD\n")
@@ -82,7 +83,7 @@ fn a_call_counts_with_its_largest_usage_in_any_file() {
     let output = import(&place, "--json").json();
     assert_eq!((&output["calls"], &output["larger_copies"]), (&json!(1), &json!(0)));
     assert_eq!((records(&place)[0].tokens_output, records(&place).len()), (Some(100), 1));
-    // A copy that comes later is counted.
+    // A larger copy that comes after the record is reported, and its tokens are not added.
     write(&place, "home/.claude/projects/q/u.jsonl", &[message("u", "msg_s", "req_s", 1, 150)], "");
     let note = "\n1 call imported earlier, whose copy now has more usage; the records do not change, so 50 tokens are not counted\n";
     let said = import(&place, "").answer(0);
@@ -110,7 +111,8 @@ fn a_call_counts_with_its_largest_usage_in_any_turn() {
     assert_eq!(output, [Some(50), Some(7)]);
 }
 
-/// Only a prompt is between the two lines of the call. The file is searched in parts, so the prompt is of any length.
+/// Only a prompt is between the two lines of the call. The file is read in parts, so the test tries several lengths of
+/// the prompt.
 #[test]
 fn a_call_that_is_repeated_after_a_prompt_counts_with_its_largest_usage() {
     for padding in [0, 1_000, 261_000, 262_100, 262_144, 600_000] {
@@ -133,7 +135,7 @@ fn a_call_that_is_repeated_after_a_prompt_counts_with_its_largest_usage() {
 }
 
 #[test]
-fn environment_variables_name_the_directories() {
+fn an_environment_variable_names_the_directories() {
     let place = Place::empty();
     write(&place, "a/projects/p/s.jsonl", &session("s"), "");
     write(&place, "b/projects/p/t.jsonl", &session("t"), "");
@@ -189,7 +191,7 @@ fn what_is_not_a_session_is_named_and_skipped() {
     let path = place.path("home/.claude/projects/p/other.jsonl");
     assert!(output.contains(&format!("skipped {}: it is not a session\n", path.display())), "{output}");
     assert!(output.contains("imported 1 execution"), "{output}");
-    // The lines of other files are not lines of sessions.
+    // The lines of a file that is not a session are not reported as unreadable lines.
     assert!(!output.contains("could not be read"), "{output}");
 }
 
@@ -242,7 +244,7 @@ fn a_fork_does_not_repeat_a_parent_that_was_archived() {
         line(second, "event_msg", json!({"type": "token_count", "info": info}))
     };
     let parent = [meta("a", Value::Null), count(5, 100, 100), count(9, 200, 300)];
-    // The lines of the history are not written at once.
+    // The lines of the history have different times.
     let fork = [meta("b", "a".into()), count(5, 100, 100), count(9, 200, 300), count(20, 50, 350)];
     write(&place, "home/.codex/archived_sessions/rollout-2026-11-20T12-00-00-a.jsonl", &parent, "");
     write(&place, "home/.codex/sessions/2026/11/20/rollout-2026-11-20T13-00-00-b.jsonl", &fork, "");

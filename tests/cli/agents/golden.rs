@@ -1,5 +1,5 @@
-//! The import of real sessions makes the records in `tests/data/transcripts/`. With `RUNLEDGER_WRITE=1`, the test
-//! writes these files instead of comparing with them.
+//! The import of real sessions makes the records in `tests/data/transcripts/`. With `RUNLEDGER_WRITE=1`, each test
+//! first replaces its file of records.
 
 use std::path::Path;
 

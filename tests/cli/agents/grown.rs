@@ -53,7 +53,8 @@ fn a_session_that_is_read_at_any_time_is_imported_once() {
     let (whole, _) = import(&lines, &[], super::LATER);
     for end in 0..lines.len() {
         let last = lines[..end].iter().rev().find_map(|line| line["timestamp"].as_str()).unwrap_or(super::LATER);
-        // Half of the time, the session is idle at the first import. A message does not grow after that.
+        // If `end` is odd, the session is idle at the first import, unless `end` is within a message. A message does
+        // not grow after an idle time.
         let message = |at: usize| lines.get(at).and_then(|line| line["message"]["id"].as_str());
         let is_inside = end > 0 && message(end).is_some() && message(end) == message(end - 1);
         let idle = if end % 2 == 0 || is_inside { 1_000 } else { 2 * 60 * 60 * 1_000 };
@@ -77,7 +78,7 @@ fn the_skill_of_a_turn_that_was_recorded_without_it_is_added() {
     assert_eq!(records.len(), 2);
     // An import that was killed appended only the first record.
     assert_eq!(import(&lines, &records[..1], super::LATER).0, records[1..]);
-    // The other order does not occur, and counts each call once too.
+    // Each call also counts once if only the second record was appended, which does not occur.
     let (more, _) = import(&lines, &records[1..], super::LATER);
     assert_eq!((more.len(), tokens(&more)), (1, (200, 5, 90, 100)));
 }

@@ -1,4 +1,5 @@
-//! An import that was killed at any system call and is then repeated leaves the same records as one that was not killed.
+//! An import is killed at a system call that changes the disk, and then repeated. It leaves the same records as an
+//! import that was not killed.
 
 #![cfg(target_os = "linux")]
 
@@ -41,7 +42,7 @@ fn an_import_that_was_killed_can_be_repeated() {
     assert_eq!(expected.len(), 3);
     let mut kills = 0;
     for call in CALLS.iter().filter(|call| !["openat", "flock"].contains(call)) {
-        // Creating the commit area takes hundreds of equal writes.
+        // Creating the commit area takes hundreds of equal writes, of which only a few are tried.
         for when in (1..6).chain(250..) {
             let directory = in_memory();
             write_session(directory.path());

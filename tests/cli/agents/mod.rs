@@ -46,7 +46,7 @@ fn all_of<T: Transcript>(files: &[Vec<Value>], make: impl Fn() -> T) -> (Vec<Exe
     (records, import.counts().clone())
 }
 
-/// Returns the sums of the calls of all records.
+/// Returns the sums of the tokens of all calls. An unknown number of cached tokens adds nothing.
 fn tokens(records: &[ExecutionMetrics]) -> Tokens {
     let calls = records.iter().flat_map(|record| &record.trace.llm_calls);
     calls.fold((0, 0, 0, 0), |(input, output, read, write), call| {
@@ -103,7 +103,7 @@ pub(crate) fn with(mut line: Value, changes: &[(&str, Value)]) -> Value {
     line
 }
 
-/// Returns `line` with the call of a tool as its only block. The message has not ended with this block.
+/// Returns `line` with the call of a tool as its only block. The turn has not ended with this message.
 pub(crate) fn calling(line: Value, id: &str, tool: &str, input: Value) -> Value {
     let block = json!([{"type": "tool_use", "id": id, "name": tool, "input": input}]);
     with(line, &[("/message/content", block), ("/message/stop_reason", "tool_use".into())])

@@ -1,4 +1,4 @@
-//! Chats of Gemini CLI and the output of headless Claude Code are imported with their exact usage.
+//! Chats of Gemini CLI and the output of headless Claude Code are imported with the usage that they report.
 
 use runledger::import::gemini::Chat;
 use runledger::import::stream_json::Stream;
@@ -90,7 +90,7 @@ fn the_result_of_a_stream_is_the_exact_usage() {
 }
 
 #[test]
-fn an_execution_of_a_stream_lasts_from_its_first_time_on() {
+fn an_execution_of_a_stream_starts_at_the_first_time_in_the_stream() {
     let mut lines = stream();
     lines[0]["timestamp"] = at(10).into();
     for line in &mut lines[1..3] {

@@ -1,4 +1,5 @@
-//! The sums per day and model equal those of ccusage 20.0.24, except where ccusage counts a call twice or not at all.
+//! The sums of tokens per day and model equal those of ccusage 20.0.24. The exceptions are calls that ccusage counts
+//! twice or not at all, and models for which ccusage assumes another name.
 //!
 //! `benches/peers/transcripts.py` makes 200 sessions with every known trap. It knows their true usage, and says which
 //! traps ccusage does not handle. The output of ccusage for these sessions is in `tests/data/transcripts/`.
@@ -11,7 +12,8 @@ use runledger::{LedgerReader, Usd};
 
 use crate::commands::{Place, command, output};
 
-/// Input without cached input, output, cache writes and cache reads, by day and model.
+/// The tokens and the cost by day and model. The tokens are input without cached input, output, cache writes and cache
+/// reads.
 type Rows = BTreeMap<(String, String), ([u64; 4], Usd)>;
 
 fn root() -> PathBuf {
@@ -33,7 +35,7 @@ fn kept(name: &str) -> Rows {
     rows_of(&std::fs::read_to_string(path).unwrap())
 }
 
-/// Imports what the agents wrote below the directory, and sums up the calls.
+/// Imports what the agents wrote in the home directory of the place, and sums up the calls.
 fn imported(place: &Place) -> Rows {
     let mut import = command();
     import.env("HOME", place.path("home")).env_remove("CLAUDE_CONFIG_DIR").env_remove("CODEX_HOME");
@@ -111,7 +113,7 @@ fn the_sums_of_real_sessions_are_those_of_ccusage() {
     }
     let ours = imported(&place);
     let mut theirs = kept("samples");
-    // If a file names no model, ccusage assumes gpt-5. The model is unknown, so its name is empty, and so is the cost.
+    // If a file names no model, ccusage assumes gpt-5. The imported call has an empty name and an unknown cost.
     let (counts, _) = theirs.remove(&("2026-06-09".to_owned(), "gpt-5".to_owned())).unwrap();
     theirs.insert(("2026-06-09".to_owned(), String::new()), (counts, Usd::ZERO));
     assert_eq!(tokens(&ours), tokens(&theirs));

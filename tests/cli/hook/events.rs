@@ -1,5 +1,5 @@
-//! Each event of an agent is recorded once: it begins, completes or describes the execution of a tool. The agent is
-//! never stopped.
+//! Each event of an agent is recorded once: it begins, completes or describes the execution of a tool, or has a record
+//! of its own. A failure of the hook does not stop the agent.
 
 use std::fs;
 
@@ -79,7 +79,7 @@ fn a_failure_has_its_reason_without_the_output_of_the_tool() {
     assert_eq!(records(&place)[6].error_reason.as_deref(), Some("exit code 1"));
 }
 
-/// Gateways use an id again in another session.
+/// A gateway can give a call the id that a call of another session has.
 #[test]
 fn sessions_can_use_the_same_id_of_a_call() {
     let place = Place::empty();
@@ -95,7 +95,7 @@ fn sessions_can_use_the_same_id_of_a_call() {
 }
 
 #[test]
-fn an_unknown_start_is_not_zero() {
+fn without_a_start_the_duration_is_unknown_and_not_zero() {
     let place = Place::empty();
     record(&place, &tool("PostToolUse", "Bash", "t1", json!({"tool_response": "ok"})));
     record(&place, &tool("PostToolUse", "mcp__x__y", "t2", json!({"tool_response": "ok", "duration_ms": 4200})));
@@ -249,7 +249,7 @@ fn events_of_codex_have_its_name() {
 }
 
 #[test]
-fn the_agent_is_never_stopped() {
+fn a_failure_of_the_hook_does_not_stop_the_agent() {
     let place = Place::empty();
     let recorded = |input: &[u8], args: &[&str]| {
         let output = with_input(&mut hook(&place, args), input);

@@ -85,7 +85,7 @@ fn check(place: &Place) {
         assert!(record.input_hash.is_some() && record.output_hash.is_some());
     }
     assert_eq!(found[&id("t2")].tokens_output, Some(8));
-    // The sums of the indexes, the chain and the gate agree with the last lines.
+    // The total cost is right, the chain is whole, and the gate finds no overwritten record.
     let totals = |place: &Place| place.run(["cost", "--json"]).json()["totals"]["totalCost"].clone();
     assert_eq!(totals(place), totals(&alone));
     let reader = LedgerReader::open(place.ledger()).unwrap();
@@ -109,7 +109,8 @@ fn an_import_completes_the_records_of_the_hook() {
     let start = by_id(&place)[&id("t1")].timestamp_start;
     assert_eq!(import(&place)["executions"], 3);
     check(&place);
-    // The start that the hook measured stays. But calls count on their own day.
+    // The skill keeps the start that the hook measured. The sub-agent has the start of the transcript, so that its
+    // calls count on their own day.
     let found = by_id(&place);
     assert_eq!(found[&id("t1")].timestamp_start, start);
     assert_eq!(found[&id("t2")].timestamp_start.to_string(), "2026-11-20T12:00:04.000Z");
@@ -194,7 +195,7 @@ fn an_import_knows_the_start_that_the_hook_missed() {
         let gated = LedgerReader::open(place.ledger()).unwrap().gate(&gate).unwrap().report;
         let overwritten = gated.reasons.iter().filter(|reason| reason.rule == runledger::governance::Rule::Overwritten);
         assert_eq!(overwritten.count(), 0, "{is_hook_first}");
-        // What is repeated adds nothing.
+        // The same event and the same import again add nothing.
         let before = lines(&place);
         end_only(&place);
         assert_eq!(import(&place)["executions"], 0);
@@ -203,7 +204,7 @@ fn an_import_knows_the_start_that_the_hook_missed() {
 }
 
 #[test]
-fn the_row_of_an_execution_has_one_line_that_counts() {
+fn an_execution_with_several_lines_has_one_record() {
     let place = Place::empty();
     begins(&place);
     ends(&place);

@@ -1,5 +1,5 @@
-//! An enforced limit denies a call of a tool if too little of the quota remains for it. For no other reason does the
-//! hook stop the agent.
+//! An enforced limit denies a call of a tool if too little of the quota remains for the call. The hook denies calls for
+//! no other reason, but it can also make the agent ask a person.
 
 use std::fs;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn post(id: &str) -> Value {
     tool("PostToolUse", "Bash", id, json!({"tool_response": "ok"}))
 }
 
-/// A line of a call in a transcript.
+/// Returns the line of a model's call in a transcript.
 fn call(session: &str, number: u64, at: Timestamp, output: u64) -> String {
     json!({
         "type": "assistant", "sessionId": session, "requestId": format!("req_{number}"), "uuid": format!("u{number}"),
@@ -62,7 +62,7 @@ fn with_path(mut event: Value, transcript: &Path) -> Value {
 fn a_limit_of_calls_denies_what_exceeds_it() {
     let place = limited("tools --limit 2 --unit calls --per total");
     assert_eq!(before(&place, &pre("t1")), None);
-    // The same event again reserves nothing more.
+    // The same event reserves nothing again.
     assert_eq!(before(&place, &pre("t1")), None);
     record(&place, &post("t1"));
     assert_eq!(before(&place, &pre("t2")), None);
@@ -123,7 +123,7 @@ fn a_budget_counts_what_the_running_session_has_used() {
     assert_eq!((status["consumed"].to_string(), &status["held"]), ("1.05".to_owned(), &json!(0)));
 }
 
-/// The lines that a fork copies name the fork, and keep their times, which are before the creation of its file.
+/// The lines that a fork copies name the fork, and keep their times, which are before the creation of the fork's file.
 #[test]
 fn the_calls_that_a_fork_copies_do_not_count_again() {
     let place = limited("tokens --limit 1000000 --unit tokens --per total");
@@ -162,7 +162,8 @@ fn the_calls_of_the_sub_agents_of_a_workflow_count() {
     }
 }
 
-/// A hook that is killed after it has recorded the end of a call has not counted the call. The next report does.
+/// A hook that is killed after it has recorded the end of a call has not counted the call. The next report of this end
+/// counts the call.
 #[test]
 fn a_call_that_was_recorded_but_not_counted_is_counted_with_the_next_report() {
     let place = limited("tools --limit 2 --unit calls --per total");
@@ -229,7 +230,7 @@ fn a_limit_is_enforced_even_if_the_event_cannot_be_recorded() {
     assert_eq!([before(), before()], [(Some(0), false), (Some(0), true)]);
 }
 
-/// Nothing has the ids of the holds of a call that has no execution. So they end at once, and the call counts.
+/// Without an execution, no record has the ids of the holds of the call. So the holds end at once, and the call counts.
 #[test]
 fn a_call_whose_beginning_cannot_be_recorded_counts_at_once() {
     let place = limited("tools --limit 2 --unit calls --per total");

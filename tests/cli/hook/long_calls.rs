@@ -1,4 +1,5 @@
-//! What is set aside for the call of a tool lasts until the call ends, however long it takes, or until its agent has died.
+//! A hold for the call of a tool lasts for days if the call takes days. If the agent has died, a later call that needs
+//! the amount ends the hold.
 
 use std::process::{Command, Stdio};
 
@@ -68,7 +69,8 @@ fn the_calls_of_an_agent_that_has_died_end_when_another_call_needs_their_holds()
     agent.args(["60", env!("CARGO_BIN_EXE_runledger"), "hook"]);
     let event = tool("PreToolUse", "Agent", "t1", json!({}));
     assert_eq!(with_input(piped(&place, &mut agent), event.to_string().as_bytes()).answer(0), "");
-    // A program between the agent and the hook can look like the agent, so the hold lasts for an hour.
+    // The process that has ended may be a program between the agent and the hook, so the hold lasts for at least an
+    // hour.
     assert!(is_denied(&place, "t2", 0));
     assert_eq!(sums(&place), [json!(0), json!(1)]);
     // The call was made, so it counts.
@@ -94,7 +96,7 @@ fn without_a_known_process_a_hold_lasts_a_day() {
     }
 }
 
-/// A hook is killed at one call of the system after the other. If it has reserved a hold, but the call has no record, the
+/// A hook is killed at one `fdatasync` after the other. If it has reserved a hold, but the call has no record, the
 /// next hook that needs the amount releases the hold.
 #[test]
 fn a_hold_of_a_hook_that_was_killed_before_the_call_began_is_released() {
@@ -121,9 +123,9 @@ fn a_hold_of_a_hook_that_was_killed_before_the_call_began_is_released() {
     assert!(left > 0);
 }
 
-/// A hold that a script reserved has no hook, and the hold of a hook that is still running is needed.
+/// A hold that a script reserved belongs to no call, and the hold of a call in flight is needed.
 #[test]
-fn a_hold_of_a_script_or_of_a_running_hook_stays() {
+fn a_hold_of_a_script_or_of_a_call_in_flight_stays() {
     let place = limited();
     place.run("quota reserve tools 1 --for 7d".split(' ')).answer(0);
     assert!(is_denied(&place, "t1", 30));

@@ -57,12 +57,13 @@ fn acknowledged_events_survive_hooks_that_are_killed() {
     kill_some(events_of_environment().unwrap_or(500));
 }
 
-/// Returns how many events a longer run reports.
+/// Returns the number of events that `RUNLEDGER_HOOK_EVENTS` sets for a longer run.
 fn events_of_environment() -> Option<usize> {
     std::env::var("RUNLEDGER_HOOK_EVENTS").ok()?.parse().ok()
 }
 
-/// Reports the beginnings and ends of tools and other events from eight threads, and kills every second hook.
+/// Reports the beginnings and ends of tools and other events from eight threads. Every second hook of a thread is
+/// killed after at most 79 ms, unless it has ended.
 fn kill_some(events: usize) {
     const THREADS: usize = 8;
     let place = Place::empty();

@@ -1,4 +1,4 @@
-//! The hook is added to the settings of an agent, and removed, without any other change.
+//! The hook is added to the settings of an agent, and removed, without any other change to them.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -33,7 +33,7 @@ fn the_installed_hook_records_events() {
     let program = env!("CARGO_BIN_EXE_runledger");
     assert_eq!(command, format!("{program} hook --agent claude-code --ledger {}", ledger.display()));
     assert_eq!(settings(&place)["hooks"].as_object().unwrap().len(), 9);
-    // The command works in a shell, in any directory.
+    // The command works in a shell, and in another directory.
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", &command]).current_dir("/").env_remove("TRACEPARENT");
     shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
@@ -43,7 +43,7 @@ fn the_installed_hook_records_events() {
 }
 
 #[test]
-fn a_second_install_changes_nothing_and_another_ledger_updates() {
+fn a_second_install_changes_nothing_and_one_with_another_ledger_updates_the_hook() {
     let place = Place::empty();
     call(&place, "install claude-code").answer(0);
     let before = fs::read(place.path(SETTINGS)).unwrap();
@@ -90,7 +90,7 @@ fn everything_else_stays_and_uninstall_restores_the_file() {
     assert_eq!(fs::read_dir(place.path("home/dotfiles")).unwrap().count(), 2);
 }
 
-/// The default ledger depends on the working directory, and the hook of the user must not move with it.
+/// The default ledger depends on the working directory, but the ledger of the user's hook must not change with it.
 #[test]
 fn an_install_in_another_directory_keeps_the_ledger() {
     let place = Place::empty();
@@ -116,14 +116,14 @@ fn an_install_in_another_directory_keeps_the_ledger() {
     let said = install(&["install", "claude-code", "--ledger", "mine.jsonl"]);
     assert!(!said.contains("note: "), "{said}");
     assert!(command_of(&settings(&place), "Stop").ends_with("elsewhere/mine.jsonl"));
-    // Only an installation has content to store.
+    // `uninstall` has no option `--content`.
     let mut uninstall = hook(&place, &["uninstall", "claude-code", "--content"]);
     let complaint = with_input(&mut uninstall, b"").complaint(2);
     assert!(complaint.contains("unexpected argument '--content'"), "{complaint}");
 }
 
 #[test]
-fn settings_that_are_not_json_are_not_changed() {
+fn settings_of_an_unexpected_form_are_not_changed() {
     let place = Place::empty();
     fs::create_dir_all(place.path("home/.claude")).unwrap();
     for text in ["{\n  // mine\n  \"model\": \"opus\"\n}\n", "{\"hooks\": [1]}", "{"] {

@@ -1,4 +1,5 @@
-//! A hook says so if a limit is not enforced, and waits for nothing.
+//! A hook says so if a limit is not enforced. It does not wait for prices in a pipe, and waits at most 5 s for a whole
+//! event.
 
 use std::fs;
 use std::io::Write;
@@ -45,7 +46,7 @@ fn a_model_without_a_price_is_named_and_a_person_is_asked() {
     assert!(reason.contains("`runledger quota set claude … --unknown AMOUNT`"), "{reason}");
     assert_eq!(answer["systemMessage"], format!("runledger: {reason}"));
     let status = place.run(["quota", "claude", "--json"]).json();
-    // The call of the model is unknown, and that of the tool is in flight.
+    // The cost of the model's call is unknown, and the call of the tool is in flight.
     assert_eq!((&status["unknown"], &status["unknown_held"]), (&json!(1), &json!(1)));
     assert_eq!(status["consumed"], json!(0));
 
@@ -106,7 +107,7 @@ fn a_hook_does_not_wait_for_the_end_of_its_input() {
     drop(stdin);
     assert_eq!(records(&place).len(), 1);
 
-    // An event that is never complete is not waited for either.
+    // The hook stops waiting for an event that is never complete.
     let mut child = hook(&place, &[]).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(br#"{"session_id": "s", "#).unwrap();

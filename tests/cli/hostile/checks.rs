@@ -22,7 +22,8 @@ pub(super) enum Form {
     MarkdownFile,
 }
 
-/// Returns true if a terminal, or the order of writing, obeys the character.
+/// Returns true if the character can control a terminal, break a line or change the direction of text. Line feeds are
+/// allowed.
 fn is_obeyed(c: char) -> bool {
     (c.is_control() && c != '\n')
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -111,7 +112,7 @@ fn csv(output: &str, what: &str) {
     }
 }
 
-/// Text that GitHub, or another program, shows as text: no markup, no mention, and no other row or heading.
+/// Panics if a hostile text in Markdown acts as markup, or begins a line, a heading or a row of its own.
 fn markdown(output: &str, what: &str) {
     text(output, what);
     let lines: Vec<&str> = output.lines().collect();
@@ -124,7 +125,7 @@ fn markdown(output: &str, what: &str) {
             assert!(!plain.contains(part), "{what} has {part}: {line}");
         }
     }
-    // All rows of a table have as many cells.
+    // All rows of a table have the same number of cells.
     for rows in lines.split(|line| !line.starts_with('|')) {
         let counts: Vec<usize> = rows.iter().map(|row| bars(row)).collect();
         assert!(counts.iter().all(|count| *count == counts[0]), "{what}: {}", rows.join("\n"));

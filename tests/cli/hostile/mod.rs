@@ -1,6 +1,6 @@
-//! Promise: a text of an agent has no effect on who reads it. Whatever characters it has, no output of the command passes
-//! a control character to a terminal, starts a line in the name of the command, runs in a browser or a spreadsheet, or
-//! ends a table. JSON stays JSON.
+//! Promise: a text of an agent has no effect on its readers. The answers of the command do not pass its control
+//! characters to a terminal. The text cannot start a line in the name of the command, run in a browser or a
+//! spreadsheet, or end a table. JSON stays JSON.
 
 mod checks;
 mod outputs;
@@ -66,7 +66,7 @@ fn make(place: &Place, words: &[String], input: &[u8], way: Way) -> Done {
     fs::write(place.path("input"), input).unwrap();
     let mut command = command();
     if way == Way::Terminal {
-        // A terminal of 90 columns, whose stderr is a file.
+        // The terminal has 90 columns, and stderr goes to a file.
         let quoted = |word: &String| format!("'{}'", word.replace('\'', r"'\''"));
         let words: Vec<_> = words.iter().map(quoted).collect();
         let runledger = env!("CARGO_BIN_EXE_runledger");
@@ -140,7 +140,7 @@ fn check(place: &Place, call: &Call, done: &Done, what: &str, way: Way) {
 }
 
 #[test]
-fn a_pipe_gets_no_effect_of_a_text() {
+fn a_text_has_no_effect_through_a_pipe() {
     let place = place();
     check_all(&place, Way::Pipe);
     check_files(&place);
@@ -154,7 +154,7 @@ fn json_stays_json() {
 }
 
 #[test]
-fn a_terminal_gets_no_effect_of_a_text() {
+fn a_text_has_no_effect_on_a_terminal() {
     if !has_tool("script", "hostile texts on a terminal") {
         return;
     }
@@ -162,7 +162,7 @@ fn a_terminal_gets_no_effect_of_a_text() {
     check_all(&place, Way::Terminal);
 }
 
-/// Checks the files that people read.
+/// Checks the files that people read, and the alerts.
 fn check_files(place: &Place) {
     let mut checked = BTreeSet::new();
     for path in place.files() {
@@ -191,7 +191,7 @@ fn the_table_has_every_command() {
         let page = entry.unwrap().file_name().into_string().unwrap();
         let Some(words) = page.strip_prefix("runledger-").and_then(|page| page.strip_suffix(".1")) else { continue };
         let words = words.replace('-', " ");
-        // `run` passes the output of its command through. It has a test of its own, too.
+        // In the table, `run` gets a command that does not exist. Another test checks the output that `run` passes on.
         if !CALLS.iter().any(|call| call.args == words || call.args.starts_with(&format!("{words} "))) {
             missing.push(words);
         }
@@ -199,9 +199,9 @@ fn the_table_has_every_command() {
     assert_eq!(missing, [""; 0]);
 }
 
-/// `run` passes on what its command prints, and adds nothing to it. Its own messages are safe.
+/// `run` passes on what its command prints, and adds nothing. What other commands print about the execution is safe.
 #[test]
-fn run_passes_the_output_of_its_command_on_and_stores_it_safely() {
+fn run_passes_the_output_of_its_command_on_unchanged() {
     let place = Place::empty();
     let hostile = [texts::CONTROLS.concat().as_bytes(), b"\0\xff\xfe\x80"].concat();
     fs::write(place.path("text"), &hostile).unwrap();
@@ -284,7 +284,7 @@ fn a_line_of_ten_megabytes_breaks_no_output() {
     fs::write(place.path("policy.json"), "{}").unwrap();
     for call in CALLS.iter().filter(|call| !call.args.contains("{text}") && call.forms[0] != Form::Csv) {
         for way in [Way::Pipe, Way::Json] {
-            // The input is one line.
+            // Only the ledger has the long line.
             let input = input(call, "x", 0);
             let words = arguments(call, "x", 0, way);
             check(&place, call, &make(&place, &words, &input, way), &format!("{words:?}"), way);

@@ -1,18 +1,19 @@
-//! Every output of the command: its arguments, its input, and the forms of its output.
+//! The calls whose outputs are checked, each with its arguments, its input, and the forms of its output.
 
 use super::checks::Form::{self, Csv, Html, Json, Lines, Markdown, MarkdownFile, Stored, Text};
 
 /// One call of the command.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call {
-    /// The arguments, with a blank between two of them. `{text}` is replaced by a hostile text, and `{id}` by the id of an
-    /// execution with this text.
+    /// The arguments, with a blank between two of them. `{text}` is replaced by a hostile text, and `{id}` by the id of
+    /// an execution with this text.
     pub(super) args: &'static str,
-    /// The input. `{json}` is replaced by the text as JSON, and `{bytes}` by bytes that are not UTF-8.
+    /// The input. `{json}` is replaced by the text as JSON, `{n}` by the number of the text, and `{bytes}` by bytes
+    /// that are not UTF-8.
     pub(super) input: &'static str,
     /// The form of the output, and its form with `--json`.
     pub(super) forms: [Form; 2],
-    /// The file that the call writes, if it does not write to stdout.
+    /// The file that the call writes, and its form. `None` if the call writes only to stdout.
     pub(super) file: Option<(&'static str, Form)>,
 }
 

@@ -1,4 +1,4 @@
-//! The texts that attack their reader, and the records that have them in every text.
+//! The texts that attack their reader, and the records that have such a text in each text field.
 
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Timestamp, Uuid};
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 /// A line that begins with this word is not a line of the command.
 pub(super) const FORGED: &str = "forged-line";
 
-/// Control sequences: a title, a cleared screen, the clipboard, hidden text, C1 controls, bidirectional marks, and lines.
+/// Control sequences: a title, a cleared screen, the clipboard, hidden text, C1 controls, bidirectional marks, and
+/// lines.
 pub(super) const CONTROLS: [&str; 8] = [
     "\u{1b}]0;owned\u{7}",
     "\u{1b}[2J\u{1b}[1;1H\u{1b}[8mhidden",
@@ -32,7 +33,8 @@ pub(super) fn arguments() -> [String; 3] {
     [CONTROLS.concat(), MARKUP.concat(), FORMULAS[0].to_owned()]
 }
 
-/// Returns the texts of the records, first those of [`arguments`]. The last one has a NUL, which an argument cannot have.
+/// Returns the texts of the records, first those of [`arguments`]. The last one has a NUL, which an argument cannot
+/// have.
 pub(super) fn texts() -> Vec<String> {
     let one = CONTROLS.iter().chain(&MARKUP).chain(&FORMULAS[1..]).map(|text| (*text).to_owned());
     arguments().into_iter().chain(one).chain(["a\0b".to_owned()]).collect()
@@ -43,7 +45,7 @@ pub(super) fn id(number: usize) -> Uuid {
     Uuid::from_u128(number << 96 | number)
 }
 
-/// Returns a record that has the text in each text. It started now, so that every period has it.
+/// Returns a record that has the text in each text field. It starts now, so that the default periods include it.
 pub(super) fn record(number: usize, text: &str) -> ExecutionMetrics {
     let start = Timestamp::now();
     let end = start.plus_ms(7);

@@ -70,7 +70,7 @@ static INVALID: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
         ("progress.stages", json!(1)),
         ("trace.llm_calls", call(json!({"token_input": 1}))),
         ("trace.steps", json!([{"name": "n", "time": "2026-02-14T14:23:00Z", "colour": 1}])),
-        // Values of another type.
+        // Values of another type or form.
         ("execution_id", json!("7")),
         ("execution_id", json!(7)),
         ("execution_id", json!(null)),
@@ -102,7 +102,7 @@ static INVALID: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
         ("cost.source", json!("vendor")),
         ("production.outcome", json!("pass")),
         ("trace.llm_calls", call(json!({"cost": {"source": "vendor"}}))),
-        // Numbers out of range.
+        // Values out of range, and texts of another form.
         ("tokens_input", json!(-1)),
         ("tokens_input", json!(1.5)),
         ("tokens_output", json!(1e30)),
@@ -131,6 +131,7 @@ static INVALID: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
         ("trace.llm_calls", call(json!({"call_sequence": 2}))),
         ("trace.llm_calls", call(json!({"tokens_input": 1, "cache_read": 2}))),
         ("trace.llm_calls", call(json!({"cost_usd": -1}))),
+        // Prices and usages of another form.
         ("price", json!(7)),
         ("usage", json!({"model": "m", "input_token": 1})),
         ("usage", json!({"input_tokens": 1})),
@@ -160,7 +161,7 @@ fn not_json(random: &mut Random, mut line: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Returns a message that is refused. `id` is the id of an execution, which goes on if `is_open` is true.
+/// Returns a message that is refused. `id` is the id of an execution, which has not ended if `is_open` is true.
 pub(super) fn message(random: &mut Random, id: &str, is_open: bool) -> Broken {
     let other = random.id();
     let broken = match random.below(if is_open { 16 } else { 9 }) {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::values::{pico, unix_us, usd};
 
-/// A value that the command takes from its clock.
+/// Stands for a value that the command takes from its clock.
 pub(super) const COMPUTED: &str = "<computed>";
 
 /// The length of the longest `error_reason`.
@@ -115,8 +115,8 @@ fn costs(record: &mut Map<String, Value>) {
     }
 }
 
-/// Returns a record in which each value has one form: a missing value is missing, a time is a number of microseconds, and
-/// an amount is a text.
+/// Returns a record in which each value has one form. Defaults, nulls and empty values are left out, a time is a number
+/// of microseconds, and an amount is a text.
 pub(super) fn canonical(record: &Map<String, Value>) -> Map<String, Value> {
     let mut found = Map::new();
     for (key, value) in record {
@@ -140,7 +140,7 @@ pub(super) fn canonical(record: &Map<String, Value>) -> Map<String, Value> {
 fn canonical_value(key: &str, value: &Value) -> Value {
     const TIMES: [&str; 6] = ["timestamp_start", "timestamp_end", "time", "at", "updated_at", "timestamp_utc"];
     match value {
-        // A time of the command's clock is not in February.
+        // A time of the command's clock is not in February 2026.
         Value::String(text) if TIMES.contains(&key) && text.starts_with("2026-02-") => unix_us(text).into(),
         Value::String(_) | Value::Number(_) if key.ends_with("_usd") => usd(pico(value)).into(),
         Value::Object(object) => canonical(object).into(),

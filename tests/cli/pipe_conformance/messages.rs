@@ -13,7 +13,7 @@ pub(super) struct Sent {
     pub(super) bytes: Vec<u8>,
     /// `None` if the line gets no answer.
     pub(super) expected: Option<Expected>,
-    /// The record that the line leaves under the id in its answer.
+    /// The record of a line that has no id. The answer to the line has the id.
     pub(super) anonymous: Option<Map<String, Value>>,
 }
 
@@ -191,7 +191,8 @@ impl Messages {
         }
     }
 
-    /// Returns the same record with other words for the same things.
+    /// Returns the same record with `error` in place of `failed`, and with columns of a run log in place of grouped
+    /// keys.
     fn spelled(&mut self, mut record: Map<String, Value>) -> Map<String, Value> {
         if record.get("status") == Some(&json!("failed")) && self.random.one_in(2) {
             record.insert("status".into(), "error".into());
@@ -209,7 +210,7 @@ impl Messages {
         record
     }
 
-    /// Returns some of the keys that a message can set in any order.
+    /// Returns random values of some keys that the first and the last message of an execution can set.
     fn some_keys(&mut self, times: usize) -> Map<String, Value> {
         const KEYS: [&str; 12] = [
             "operator",
@@ -304,7 +305,7 @@ impl Messages {
         self.sent(&message, expected)
     }
 
-    /// Gives a message to the model.
+    /// Gives a message to the model, and returns the expected answer.
     fn answer_to(&mut self, message: &Value) -> Expected {
         let (kind, fields) = message.as_object().unwrap().iter().next().unwrap();
         let mut fields = fields.as_object().unwrap().clone();

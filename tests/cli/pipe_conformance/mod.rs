@@ -1,6 +1,6 @@
-//! `runledger pipe` stores what it accepts exactly as it was sent, and stores each execution once. A message that it
-//! refuses leaves nothing in the ledger. The test sends 10,000 random messages, and compares the answers and the ledger
-//! with a model of the protocol.
+//! `runledger pipe` stores the values of what it accepts, and the values that it derives from them. Each execution has
+//! one record. A message that is refused leaves nothing in the ledger. The test sends 10,000 random messages, and
+//! compares the answers and the ledger with a model of the protocol.
 
 mod broken;
 mod expected;
@@ -21,7 +21,7 @@ use messages::{Messages, Sent};
 use model::Expected;
 
 const MESSAGES: usize = 10_000;
-/// The command is started again after so many messages.
+/// The number of messages after which the command is started again.
 const MESSAGES_OF_A_PROCESS: usize = 1_000;
 const SEED: u64 = 18;
 
@@ -60,7 +60,7 @@ fn pipe(place: &Place, sent: &[Sent]) -> (Vec<Value>, Option<i32>, String) {
     let mut stdin = pipe.child.stdin.take().unwrap();
     let input = sent.iter().map(|sent| &*sent.bytes).collect::<Vec<_>>().join(&b'\n');
     let stdout = std::thread::scope(|scope| {
-        // If the command ends before it has read its input, the cause must be visible.
+        // This write fails if the command ends early. The assertion about the output then shows the cause.
         scope.spawn(move || _ = stdin.write_all(&input));
         std::io::read_to_string(pipe.child.stdout.take().unwrap()).unwrap()
     });
@@ -69,7 +69,7 @@ fn pipe(place: &Place, sent: &[Sent]) -> (Vec<Value>, Option<i32>, String) {
 }
 
 #[test]
-fn what_is_accepted_is_stored_as_it_was_sent_and_what_is_refused_leaves_nothing() {
+fn what_is_accepted_is_stored_and_what_is_refused_leaves_nothing() {
     let seed = std::env::var("RUNLEDGER_CONFORMANCE_SEED").map_or(SEED, |seed| seed.parse().unwrap());
     eprintln!("RUNLEDGER_CONFORMANCE_SEED={seed}");
     let place = Place::empty();

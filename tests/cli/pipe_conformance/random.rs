@@ -17,7 +17,7 @@ impl Random {
         (self.next() % end as u64) as usize
     }
 
-    /// Returns true in one of `times` cases.
+    /// Returns true in one of `times` cases on average.
     pub(super) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
@@ -32,7 +32,7 @@ impl Random {
         runledger::Uuid::from_u128(bytes & !(0xf << 76) | (4 << 76)).to_string()
     }
 
-    /// Returns so many lower-case hex digits, of which the first is not 0.
+    /// Returns `digits` lower-case hex digits, of which the first is not 0.
     pub(super) fn hex(&mut self, digits: usize) -> String {
         (0..digits).map(|at| *self.pick(&b"123456789abcdef0"[..if at == 0 { 15 } else { 16 }]) as char).collect()
     }

@@ -113,7 +113,7 @@ pub(super) fn amount(random: &mut Random) -> Value {
     if random.one_in(2) { text.into() } else { serde_json::from_str(&text).unwrap() }
 }
 
-/// Returns an amount of 10⁻¹² US dollars with the decimals that it needs.
+/// Returns an amount, which is given in units of 10⁻¹² US dollars, in US dollars without trailing zeros.
 pub(super) fn usd(pico: u128) -> String {
     let text = format!("{}.{:012}", pico / 10_u128.pow(12), pico % 10_u128.pow(12));
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -129,7 +129,8 @@ pub(super) fn pico(amount: &Value) -> u128 {
     format!("{whole}{decimals:0<12}").parse().unwrap()
 }
 
-/// Returns a time in February 2026 that is later than the first `days` days, in any of the forms of RFC 3339.
+/// Returns a time in February 2026 that is later than the first `days` days, in one of several forms of
+/// RFC 3339.
 pub(super) fn time(random: &mut Random, days: i64) -> String {
     let unit = *random.pick(&[1_000_000, 1_000, 1]);
     let us = (DAY_US * (1 + days) + random.next() as i64 % (DAY_US / 2)) / unit * unit;
