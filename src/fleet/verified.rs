@@ -41,7 +41,7 @@ impl Fleet {
     /// here. [`Shipper::verify_shipped`](crate::ship::Shipper::verify_shipped) reads the hashes of all rows.
     ///
     /// A ledger is late if its last file is more than `late_days` older than the newest file of the fleet. This is a
-    /// fault, or a note with 2 days if `late_days` is `None`. Files whose date is after today are not compared. A day
+    /// fault, or a note with 2 days if `late_days` is `None`. Files whose date is after `now` are not compared. A day
     /// without a file, between days with files, is a fault if `daily` is true, and a note otherwise. No line is missing
     /// because of it, because missing lines are a [gap](FleetFaultKind::Gap).
     ///
@@ -50,7 +50,13 @@ impl Fleet {
     /// # Errors
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote a file.
     /// - The errors of the [`Store`](crate::ship::Store).
-    pub fn verify(&self, late_days: Option<u32>, daily: bool, mut on_file: impl FnMut()) -> Result<FleetVerification> {
+    pub fn verify(
+        &self,
+        now: Timestamp,
+        late_days: Option<u32>,
+        daily: bool,
+        mut on_file: impl FnMut(),
+    ) -> Result<FleetVerification> {
         let (mut faults, mut notes) = (Vec::new(), Vec::new());
         let (mut records, mut newest) = (0_u64, BTreeMap::new());
         for (&ledger, FilesOfLedger { names, claimed }) in &self.ledgers {
@@ -85,7 +91,7 @@ impl Fleet {
                 newest.insert(ledger, date);
             }
         }
-        let today = Timestamp::now().to_chrono().date_naive();
+        let today = now.to_chrono().date_naive();
         let late = if late_days.is_some() { &mut faults } else { &mut notes };
         late.extend(judge::late(&newest, today, late_days.unwrap_or(LATE_DAYS)));
         self.remove_stored_claims(&mut faults)?;

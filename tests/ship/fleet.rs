@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use runledger::fleet::{Fleet, FleetFaultKind};
 use runledger::ship::{DirectoryStore, FileName, Store};
 
-use crate::support::{append, open, ship};
+use crate::support::{append, open, ship, time};
 
 /// Ships a ledger of 60 records to `root`. Returns the names of the files, in the order of their lines.
 fn shipped(directory: &Path, root: &Path, ledger: &str) -> Vec<FileName> {
@@ -26,7 +26,8 @@ fn names(root: &Path) -> Vec<FileName> {
 }
 
 fn faults(root: &Path) -> Vec<FleetFaultKind> {
-    let found = Fleet::open(Box::new(DirectoryStore::new(root))).unwrap().verify(Some(2), true, || ()).unwrap();
+    let now = time("2026-02-20T00:00:00Z");
+    let found = Fleet::open(Box::new(DirectoryStore::new(root))).unwrap().verify(now, Some(2), true, || ()).unwrap();
     found.faults.iter().map(|fault| fault.kind).collect()
 }
 

@@ -22,8 +22,8 @@ def version():
 
 def options(master):
     """Returns options for a small machine and few files. The memory is that of the driver, which collects the rows."""
-    values = ["spark.ui.enabled=false", "spark.ui.showConsoleProgress=false", "spark.sql.shuffle.partitions=4", "spark.driver.host=127.0.0.1"]
-    values += ["spark.driver.bindAddress=127.0.0.1"]
+    values = ["spark.ui.enabled=false", "spark.ui.showConsoleProgress=false", "spark.sql.shuffle.partitions=4"]
+    values += ["spark.driver.host=127.0.0.1", "spark.driver.bindAddress=127.0.0.1"]
     return ["--master", master, "--driver-memory", "2g", *[word for value in values for word in ("--conf", value)]]
 
 

@@ -9,6 +9,7 @@ use runledger::fleet::FleetVerification;
 
 use super::{Root, progress};
 use crate::argument::duration;
+use crate::clock;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -63,7 +64,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let done = Arc::new(AtomicU64::new(0));
     let bar = progress::bar(&done, fleet.files());
     let late_days = args.late.map(|late| u32::try_from(late.as_secs() / 86_400).unwrap_or(u32::MAX));
-    let found = fleet.verify(late_days, args.daily, || _ = done.fetch_add(1, Ordering::Relaxed))?;
+    let found = fleet.verify(clock::now(), late_days, args.daily, || _ = done.fetch_add(1, Ordering::Relaxed))?;
     drop(bar);
     if global.json {
         output::json_line(out, &found)?;
