@@ -42,7 +42,7 @@
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
 //! | spill | Internal files with records that could not be appended to the ledger. A later call appends them. | [`Answer::Spilled`] |
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
-//! | usage, price, cost | The usage of a model call is what the vendor counts: input and output tokens, and other units such as web searches. A price is the money for a number of units of one kind. The cost of a call is the sum of these units times their prices. | [`Usage`], [`PriceTable`], [`Cost`] |
+//! | usage, price, cost | The usage of a model call is what the vendor counts: input and output tokens, and other units such as web searches. A price is the money for one unit of a kind, such as an input token. The cost of a call is the money for all its units. | [`Usage`], [`PriceTable`], [`Cost`] |
 //! | quota, window | A quota is the amount that an API allows in each period, such as a day. A window is one such period, such as a certain day. A **budget** is a quota of US dollars. | [`Quota`] |
 //! | reservation | An amount of a quota that is set aside before a call. After the call, the amount that the call really used replaces the reserved amount. | [`Grant`] |
 //! | baseline | The usual latency, cost and success rate of a skill. | [`Baseline`] |
@@ -178,10 +178,10 @@
 //! | `postgres` | `sink::postgres`, which ships records to PostgreSQL, and `runledger pg` if `cli` is on too. |
 //! | `postgres-tls` | TLS for the connections to PostgreSQL, through the system's library. On Linux, the build needs the headers of OpenSSL. |
 //! | `parquet` | `ship`, which ships records as Parquet files to a directory, and `runledger ship` if `cli` is on too. |
-//! | `object-store` | Object stores of Amazon, Google and Microsoft for `ship`. It includes `parquet`. On Linux, the build needs the headers of OpenSSL. |
+//! | `object-store` | Object stores of Amazon, Google and Microsoft for `ship`. This feature includes `parquet`. On Linux, the build needs the headers of OpenSSL. |
 //! | `report` | `report`, which writes a report about a ledger as one HTML file, and `runledger report` if `cli` is on too. |
 //! | `tracing` | `tracing::LedgerLayer`, which makes executions from the spans that agent frameworks emit. |
-//! | `tui` | `runledger top`, a live view of a ledger. It includes `cli`. |
+//! | `tui` | `runledger top`, a live view of a ledger. This feature includes `cli`. |
 //! | `simulation` | `disk::simulated`, an in-memory disk that reproduces the states that a crash can leave, for your own tests. |
 //!
 //! # Platforms
@@ -194,7 +194,7 @@
 //!   child ends. On Linux, the ledger also checks by process id and start time whether the process itself is alive. On
 //!   other systems, the executions of the dead process are recorded as interrupted only after the child has ended.
 //! - On Linux, [`Ledger::open`] fails if the path is on a network file system. On other systems, the call succeeds,
-//!   although no guarantee holds there.
+//!   although no guarantee holds on a network file system.
 //! - On Linux, a write beyond the file-size limit of the process (`ulimit -f`) fails with an error. On other systems,
 //!   such a write kills the process.
 //!

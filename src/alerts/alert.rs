@@ -26,9 +26,9 @@ pub struct Alert {
     pub subject: Vec<String>,
     /// The window of the alert. For the same kind and subject, only one alert is sent in a window.
     pub window: AlertWindow,
-    /// When the cause of the alert happened. For a limit, this is the time of the line in the quota's journal, or of
-    /// the vendor's report, with which the use reached the level. For an escalation or damage, this is the time of the
-    /// examination that found the problem.
+    /// When the cause of the alert happened. For a limit of a quota, this is the time of the line in the quota's
+    /// journal that reached the level. For a window that a vendor reports, it is the time of the first report that
+    /// reached the level. For an escalation or damage, this is the time of the examination that found the problem.
     pub at: Timestamp,
     /// The alert as one or more sentences for people. Names from records are quoted and escaped.
     pub text: String,

@@ -1,4 +1,4 @@
-//! Reads what a session has used so far from the new lines of its file, while the session runs.
+//! Reads the new lines of a session's file while the session runs, and returns the use that these lines add.
 //!
 //! The rules are those of the import, because the same readers parse the lines. Two things differ. First, the session
 //! may still be running. Second, a reader needs only the appended lines, and a small state that was made from the lines
@@ -15,7 +15,7 @@ use crate::metrics::{LlmCall, Timestamp};
 /// The reader remembers this many of the latest calls. It recognizes further lines of these calls only. An agent writes
 /// the lines of a message close together, and only lines of a few other messages are between them.
 const CALLS_MAX: usize = 8;
-/// Once a call of `read` has this many uses, it reads no further lines.
+/// Once the result of `read` has this many uses, no further line is read.
 const USES_MAX: usize = 512;
 const MINUTE_MS: i64 = 60_000;
 
@@ -57,13 +57,14 @@ pub struct SessionMeter {
     state: State,
 }
 
-/// The use in one minute. The caller chooses the unit.
+/// The use in one minute. The amount has the unit of the function that the caller passes to [`SessionMeter::read`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionUse {
     /// The time of the first call in the minute.
     pub at: Timestamp,
-    /// The known amount of all calls in the same minute.
+    /// The sum of the known amounts that the new lines add in this minute. For a call that was counted before, only the
+    /// difference is added.
     pub amount: u64,
     /// The number of calls whose amount is unknown.
     pub unknown: u64,
@@ -97,12 +98,14 @@ struct State {
 #[derive(Debug, Serialize, Deserialize)]
 struct Counted {
     name: String,
-    /// True if the session itself, and not a sub-agent, sent the message. A sub-agent can then repeat the message.
+    /// True if a line of the session itself, and not of a sub-agent, reported this call. A sub-agent can repeat this
+    /// line with another request id, and the repetition does not count.
     #[serde(default)]
     is_own: bool,
     /// All tokens.
     total: u64,
-    /// The number of known facts about how the call was served.
+    /// The number of entries in the variant of the call, such as its service tier. Of two lines with the same number of
+    /// tokens, the line with more entries counts.
     variants: usize,
     /// The amount that was counted, or `None` if the amount is unknown.
     amount: Option<u64>,

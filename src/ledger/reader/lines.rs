@@ -28,8 +28,8 @@ pub struct WrittenLines {
     /// The lines that were moved to an archive. They come before the first line that was written. `None` if no lines
     /// were moved.
     pub archived: Option<ArchivedLines>,
-    /// The number of problems: damaged bytes, missing lines, truncated segments, and files that this process has no
-    /// permission to read.
+    /// The number of problems, such as damaged bytes, missing lines, truncated segments, files that this process has no
+    /// permission to read, and lines that were moved to an archive before they were read.
     pub damage_count: u64,
     /// An error for each of the first problems; at most [`DAMAGE_MAX`](Self::DAMAGE_MAX).
     ///
@@ -55,8 +55,9 @@ impl LedgerReader {
     /// feed.
     ///
     /// The output is the content of all sealed segments (files that get no further lines), followed by the content of
-    /// the active segment, with two exceptions. First, a writer that could not sync a segment repeats lines in a new
-    /// segment, but the output has each line only once. Second, damaged bytes are left out, as described below.
+    /// the active segment, with these exceptions. A writer that could not sync a segment repeats lines in a new
+    /// segment, but the output has each line only once. Damaged bytes, empty lines, an unfinished last line, and
+    /// segments that this process has no permission to read are left out.
     ///
     /// No line is written twice, even if another process appends lines, or seals or archives segments, during the call.
     /// The lines that were in the ledger when the call began are written. If they were moved to an archive before they
@@ -86,8 +87,8 @@ impl LedgerReader {
     /// [`ErrorKind::Io`] if `out` fails, or if the disk fails. Damage is not an error.
     pub fn write_lines(&self, mut out: impl Write) -> Result<WrittenLines> {
         let (storage, layout) = (&*self.storage, &self.layout);
-        // Other processes may append lines during the call. So read the end and the truncations before the lines. In
-        // the other order, the appended lines could delay the end of the call, or could seem to be missing.
+        // Other processes may append lines during the call. So read the end and the truncations before the lines. If
+        // the end were read again during the loop, a busy writer could keep the call from ending.
         let end = End::now(storage, layout)?;
         let truncations = self.truncations();
         let mut lines = Lines::from_start(Arc::clone(&self.storage), layout.clone()).passing_unreadable();
@@ -123,7 +124,8 @@ impl LedgerReader {
     }
 }
 
-/// The end of the ledger when the call began, or a later position.
+/// The position at which the call stops reading: the end of the ledger when the call began, or a later position if the
+/// segment was sealed in the meantime.
 struct End {
     segment: u64,
     /// The active segment, if there was one.
@@ -248,7 +250,8 @@ impl<'l> Writing<'l> {
         Ok(())
     }
 
-    /// Returns the number of the line before line `seq`. If no line is missing, this is `seq` − 1.
+    /// Returns the highest number of a line so far. Before the first line, returns the number of the last archived
+    /// line, or 0 if there is none. For a copy of one segment, returns `seq` − 1.
     fn before(&mut self, segment: u64, seq: u64) -> Result<u64> {
         match self.last {
             Some((_, last)) => Ok(last),

@@ -116,8 +116,8 @@ fn two_numbers(bytes: &[u8]) -> Option<((u64, u64), &[u8])> {
     Some(((u64::from_le_bytes(*one), u64::from_le_bytes(*other)), rest))
 }
 
-/// Returns true if the lines of `part` are still in the ledger, or were moved to an archive. Moved lines do not matter
-/// for the remaining lines: they are earlier, and only a later line supersedes another one.
+/// Returns true if the lines of `part` are still in the ledger, or were moved to an archive. Lines that were moved are
+/// earlier than all remaining lines, so they supersede no remaining line.
 fn is_there(part: &Part, sources: &[Source<'_>]) -> bool {
     if sources.first().is_none_or(|first| part.segment < first.segment) {
         return true;
