@@ -77,8 +77,9 @@ impl Shipper {
         };
         loop {
             let until = if active { Until::End } else { Until::Active };
-            let Found { range, is_more } = self.read(reached.as_ref(), until)?;
+            let Found { range, is_more, skipped } = self.read(reached.as_ref(), until)?;
             let Some(range) = range else {
+                shipped.skipped.merge(skipped);
                 shipped.is_more = is_more;
                 break;
             };
@@ -87,6 +88,7 @@ impl Shipper {
             self.ledger.sync(range.end.segment)?;
             let claim = Claim::new(self.ledger.id(), range.date, range.footer.first, &range.end);
             if claim.put(&*self.store)? {
+                shipped.skipped.merge(skipped);
                 self.put(&claim, range, shipped)?;
                 reached = Some(claim.end());
                 continue;
@@ -128,6 +130,7 @@ impl Shipper {
                 let found = self.read(before.as_ref(), Until::Claim(&claim))?;
                 match found.range {
                     Some(range) if range.end.seq == claim.last && range.end.hash == claim.hash => {
+                        shipped.skipped.merge(found.skipped);
                         self.put(&claim, range, shipped)?;
                     }
                     _ => return Err(self.other(&name, "the ledger does not have the lines that were claimed for it")),
@@ -138,15 +141,15 @@ impl Shipper {
     }
 
     fn read(&mut self, after: Option<&Place>, until: Until<'_>) -> Result<Found> {
+        let gaps = self.ledger.gaps()?;
         self.ledger.resume(after).map_err(|error| self.clash(&error))?;
-        range::read(&mut self.ledger, after, until, &self.options)
+        range::read(&mut self.ledger, after, until, &gaps, &self.options)
     }
 
     /// Stores the file of a claim.
     fn put(&self, claim: &Claim, range: Range, shipped: &mut ShippedFiles) -> Result<()> {
         let name = claim.file_name();
         let text = name.to_string();
-        shipped.skipped.merge(range.skipped);
         if self.store.put_new(&text, &range.file)? {
             let Footer { first, last, records, .. } = range.footer;
             let bytes = range.file.len() as u64;

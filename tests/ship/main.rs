@@ -14,6 +14,7 @@ mod content;
 mod fleet;
 #[cfg(feature = "cli")]
 mod fleet_command;
+mod gaps;
 #[cfg(feature = "simulation")]
 mod power_cut;
 mod repeated;

@@ -53,6 +53,16 @@ pub(crate) fn rows_of(file: &[u8]) -> Vec<Row> {
     rows.map(|row| row.get_column_iter().map(|(name, field)| (name.clone(), field.clone())).collect()).collect()
 }
 
+/// Returns the numbers of all lines in a store, in ascending order.
+pub(crate) fn shipped_numbers(root: &Path) -> Vec<i64> {
+    let store = DirectoryStore::new(root);
+    let files = store.list("v=1").unwrap();
+    let rows = files.iter().flat_map(|name| rows_of(&store.get(name).unwrap().unwrap()));
+    let mut numbers: Vec<_> = rows.map(|row| number(&row, "seq")).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
 pub(crate) fn footer_of(file: &[u8]) -> Footer {
     let reader = SerializedFileReader::new(Bytes::from(file.to_vec())).unwrap();
     Footer::from_metadata(reader.metadata()).unwrap()

@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             Ok(shipped) => {
                 records::warn_of(&shipped.skipped, global);
                 if is_first || shipped.files > 0 {
-                    report(&shipped, id, global, out)?;
+                    report(&shipped, id, args, global, out)?;
                     out.flush()?;
                     is_first = false;
                 }
@@ -105,6 +105,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 fn report(
     shipped: &ShippedFiles,
     ledger: runledger::Uuid,
+    args: &Args,
     global: &Global,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
@@ -126,7 +127,12 @@ fn report(
     writeln!(out, "bytes        {}", shipped.bytes)?;
     writeln!(out, "up to line   {}", cell(last.map(|last| last.seq)))?;
     if shipped.is_more {
-        let text = "the active segment has lines that were not shipped; use --active to ship them too";
+        let text = if args.active || args.follow {
+            "the last lines were not shipped, because a line before them is missing; it is restored, or known to be lost, \
+             when a program appends to the ledger"
+        } else {
+            "the active segment has lines that were not shipped; use --active to ship them too"
+        };
         output::note(text, "active", global.style());
     }
     Ok(())
