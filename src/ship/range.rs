@@ -70,7 +70,7 @@ struct Reading<'o> {
 /// before. A file ends:
 ///
 /// - before the first line of another segment;
-/// - before a line whose execution started on a later day than the first one of the file;
+/// - before a line whose execution started on a later day than all earlier ones of the file;
 /// - when it has enough bytes.
 ///
 /// A file has at least one record. The lines before a missing line are due, and the lines after it only if no writer can
@@ -176,7 +176,7 @@ pub(super) fn read(
         let place = Place::new(seq, String::new(), line.segment, line.offset, line.number);
         let hash = line::trailer(line.bytes).map(|trailer| trailer.link.hash_str().to_owned());
         reading.reach(Place { hash: hash.unwrap_or_default(), ..place }, missing);
-        reading.date = reading.date.or(day);
+        reading.date = reading.date.max(day);
     }
     let is_due = match until {
         Until::Claim(_) => true,

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use runledger::ship::DirectoryStore;
+use runledger::ship::{DirectoryStore, FileName, Store};
+use runledger::{Durability, Options, Timestamp};
 
 use crate::clash::copy;
-use crate::support::{append, assert_exactly_once, open, ship, shipped_numbers};
+use crate::support::{append, assert_exactly_once, number, open, record, rows_of, ship, shipped_numbers};
 
 /// A ledger with `lines` lines, a store, and the path of the active segment.
 fn ledger(lines: u64) -> (tempfile::TempDir, PathBuf, PathBuf) {
@@ -78,4 +79,47 @@ fn a_damaged_last_line_of_a_sealed_segment_holds_nothing_back() {
         assert_eq!((shipped.is_more, shipped.skipped.count()), (!active, 1));
         assert_eq!(shipped_numbers(&root), all_but(damaged, 60 - rest));
     }
+}
+
+#[test]
+fn the_date_of_a_file_is_the_latest_day_even_if_a_line_is_missing() {
+    let (_directory, path, root) = ledger(0);
+    let ledger = Options::new().durability(Durability::Flushed).open(&path).unwrap();
+    // One record a day.
+    append(&ledger, (0..5).map(|day| 1 + day * 192));
+    ledger.append(&record(2)).unwrap();
+    drop(ledger);
+    damage(&path, |_| 2);
+    fs::remove_file(path.with_extension("ledger").join("commit")).unwrap();
+    ship(&path, &root, true).unwrap();
+    let store = DirectoryStore::new(&root);
+    let mut shipped = 0;
+    for name in store.list("v=1").unwrap() {
+        for row in rows_of(&store.get(&name).unwrap().unwrap()) {
+            let start = Timestamp::from_unix_us(number(&row, "timestamp_start")).unwrap().to_string();
+            assert!(*start.get(..10).unwrap() <= *FileName::parse(&name).unwrap().date.to_string(), "{name}: {start}");
+            shipped += 1;
+        }
+    }
+    assert_eq!(shipped, 5);
+}
+
+#[test]
+fn a_segment_that_repeats_a_line_of_an_earlier_day_gives_the_file_the_latest_day() {
+    let (_directory, path, root) = ledger(0);
+    append(&Options::new().open(&path).unwrap(), (0..6).map(|day| 1 + day * 192));
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<_> = text.split_inclusive('\n').collect();
+    // A power cut has removed line 2 from the first segment, and a writer has repeated the last lines.
+    let lost = "\0".repeat(lines[1].len() - 1) + "\n";
+    let sealed = path.with_extension("ledger").join("sealed");
+    fs::create_dir_all(&sealed).unwrap();
+    fs::write(sealed.join("000001.jsonl"), [lines[0], &lost, lines[2], lines[3]].concat()).unwrap();
+    fs::write(&path, lines[1..].concat()).unwrap();
+    ship(&path, &root, true).unwrap();
+    assert_eq!(shipped_numbers(&root), [1, 2, 3, 4, 5, 6]);
+    let names = DirectoryStore::new(&root).list("v=1").unwrap();
+    let dates: Vec<_> = names.iter().map(|name| FileName::parse(name).unwrap()).map(|it| (it.first, it.date)).collect();
+    let second = record(1 + 3 * 192).timestamp_start.to_string();
+    assert!(dates.iter().any(|(first, date)| *first <= 2 && date.to_string() == second[..10]), "{dates:?}");
 }
