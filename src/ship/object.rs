@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
 
@@ -65,12 +66,10 @@ impl BucketStore {
         name.split('/').fold(self.root.clone(), |path, part| path.join(part))
     }
 
-    fn read(&self, name: &str, range: GetRange) -> Result<Option<Vec<u8>>> {
-        let path = self.path(name);
-        let options = GetOptions { range: Some(range), ..GetOptions::default() };
-        let get = async { self.inner.get_opts(&path, options).await?.bytes().await };
+    /// Waits for bytes of a file.
+    fn read(&self, name: &str, get: impl Future<Output = object_store::Result<Bytes>>) -> Result<Option<Vec<u8>>> {
         match self.runtime.block_on(get) {
-            Ok(bytes) => Ok(Some(bytes.to_vec())),
+            Ok(bytes) => Ok(Some(bytes.into())),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed("read a shipped file", name, &error)),
         }
@@ -126,19 +125,31 @@ impl Store for BucketStore {
 
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let path = self.path(name);
-        let get = async { self.inner.get(&path).await?.bytes().await };
-        match self.runtime.block_on(get) {
-            Ok(bytes) => Ok(Some(bytes.to_vec())),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.failed("read a shipped file", name, &error)),
-        }
+        self.read(name, async { self.inner.get(&path).await?.bytes().await })
     }
 
     fn get_end(&self, name: &str, len: usize) -> Result<Option<Vec<u8>>> {
-        self.read(name, GetRange::Suffix(len as u64))
+        let path = self.path(name);
+        // Azure cannot read the end of a file of an unknown size, and Amazon cannot read the end of an empty file.
+        self.read(name, async {
+            match self.inner.head(&path).await?.size {
+                0 => Ok(Bytes::new()),
+                size => self.inner.get_range(&path, size.saturating_sub(len as u64)..size).await,
+            }
+        })
     }
 
     fn get_range(&self, name: &str, start: u64, end: u64) -> Result<Option<Vec<u8>>> {
-        self.read(name, GetRange::Bounded(start..end))
+        let path = self.path(name);
+        self.read(name, async {
+            match self.inner.get_range(&path, start..end).await {
+                Ok(bytes) => Ok(bytes),
+                // A range without any byte of the file is an error for the store.
+                Err(error) => match self.inner.head(&path).await?.size.min(end) <= start {
+                    true => Ok(Bytes::new()),
+                    false => Err(error),
+                },
+            }
+        })
     }
 }

@@ -7,6 +7,8 @@
 #[path = "../commands/mod.rs"]
 mod commands;
 
+#[cfg(feature = "object-store")]
+mod answers;
 mod clash;
 #[cfg(feature = "cli")]
 mod command;

@@ -88,7 +88,7 @@ fn answer(port: u16, request: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// Reads one request, and returns it with a header that closes the connection.
-fn request(client: &mut TcpStream) -> Option<Vec<u8>> {
+pub(crate) fn request(client: &mut TcpStream) -> Option<Vec<u8>> {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 65_536]);
     loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
