@@ -84,3 +84,27 @@ fn ends_and_ranges_are_read_from_every_kind_of_store_even_if_a_file_is_shorter()
         assert_eq!([range("empty", 0, 5), range("none", 0, 5)], [Some(0), None], "{scheme}");
     }
 }
+
+#[test]
+fn an_error_of_a_server_is_printed_without_its_body() {
+    for (body, code) in [
+        ("<Error><Code>ExpiredToken</Code><Token-0>hunter2</Token-0></Error>", "400 ExpiredToken"),
+        ("{\"token\": \"hunter2\"}", "400"),
+        ("hunter2", "400"),
+        ("<Code>hunter2/hunter2</Code>", "400"),
+    ] {
+        let answer =
+            format!("HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        let port = serve(move |_| answer.clone().into_bytes());
+        for scheme in ["s3", "az"] {
+            let store = store(scheme, port);
+            let put = store.put_new("v=1/one", b"1").unwrap_err();
+            for error in [put, store.list("v=1").unwrap_err(), store.get("v=1/one").unwrap_err()] {
+                let text = format!("{error} {error:?}");
+                assert!(!text.contains("hunter2"), "{text}");
+                assert!(error.to_string().contains(code), "{text}");
+                assert!(text.contains(&format!("{scheme}://fleet/a/v=1")), "{text}");
+            }
+        }
+    }
+}
