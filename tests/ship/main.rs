@@ -9,6 +9,7 @@ mod commands;
 
 #[cfg(feature = "object-store")]
 mod answers;
+mod changed_stores;
 mod clash;
 #[cfg(feature = "cli")]
 mod command;
