@@ -161,7 +161,8 @@ fn column(group: &dyn RowGroupReader, name: &str) -> Written<ColumnReader> {
 }
 
 fn values<T: DataType>(mut reader: ColumnReaderImpl<T>, count: usize) -> Written<Vec<T::T>> {
-    let mut values = Vec::with_capacity(count);
+    // The count comes from the file, so no memory is reserved for it.
+    let mut values = Vec::new();
     while values.len() < count {
         let (read, ..) = reader.read_records(count - values.len(), None, None, &mut values)?;
         if read == 0 {

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
+use bytes::Bytes;
+use parquet::file::metadata::ParquetMetaDataWriter;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use runledger::ship::{DirectoryStore, FileName, ShippedUpTo, Store};
 
 use crate::support::{append, open, ship, shipper};
@@ -18,15 +21,20 @@ fn shipped() -> Shipped {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("execution_metrics.jsonl");
     append(&open(&path), 1..=40);
-    ship(&path, &directory.path().join("fleet"), true).unwrap();
-    let store = DirectoryStore::new(directory.path().join("fleet"));
-    let mut names: Vec<_> = store.list("v=1").unwrap().iter().map(|name| FileName::parse(name).unwrap()).collect();
-    names.sort_unstable_by_key(|name| name.first);
-    assert!(names.len() > 3);
-    Shipped { directory, path, names }
+    Shipped::of(directory, path)
 }
 
 impl Shipped {
+    /// Ships a ledger.
+    fn of(directory: tempfile::TempDir, path: PathBuf) -> Self {
+        ship(&path, &directory.path().join("fleet"), true).unwrap();
+        let store = DirectoryStore::new(directory.path().join("fleet"));
+        let mut names: Vec<_> = store.list("v=1").unwrap().iter().map(|name| FileName::parse(name).unwrap()).collect();
+        names.sort_unstable_by_key(|name| name.first);
+        assert!(names.len() > 3);
+        Self { directory, path, names }
+    }
+
     fn verify(&self) -> ShippedUpTo {
         let store = DirectoryStore::new(self.directory.path().join("fleet"));
         shipper(&self.path, store).verify_shipped().unwrap()
@@ -58,6 +66,31 @@ fn a_missing_exchanged_or_damaged_file_ends_the_verification() {
         assert!(fault.contains(&it.names[2].to_string()), "{what}: {fault}");
         assert_eq!(verified.last.unwrap().seq, it.names[1].last, "{what}");
     }
+}
+
+#[test]
+fn a_number_of_rows_that_no_file_has_ends_the_verification() {
+    let it = shipped();
+    let file = fs::read(it.file(2)).unwrap();
+    fs::write(it.file(2), with_rows(&file, 1 << 40)).unwrap();
+    let fault = it.verify().fault.unwrap().to_string();
+    assert!(fault.contains(&it.names[2].to_string()), "{fault}");
+}
+
+/// Returns the file with another number of rows in its first row group.
+fn with_rows(file: &[u8], rows: i64) -> Vec<u8> {
+    let reader = SerializedFileReader::new(Bytes::from(file.to_vec())).unwrap();
+    let metadata = reader.metadata().clone();
+    let group = metadata.row_group(0);
+    let columns = group.columns().iter().map(|column| column.clone().into_builder().set_num_values(rows).build());
+    let columns = columns.map(Result::unwrap).collect();
+    let group = group.clone().into_builder().set_num_rows(rows).set_column_metadata(columns).build().unwrap();
+    let metadata = metadata.into_builder().set_row_groups(vec![group]).build();
+    let [.., a, b, c, d, _, _, _, _] = file else { panic!("the file is short") };
+    let footer = u32::from_le_bytes([*a, *b, *c, *d]) as usize + 8;
+    let mut changed = file[..file.len() - footer].to_vec();
+    ParquetMetaDataWriter::new(&mut changed, &metadata).finish().unwrap();
+    changed
 }
 
 #[cfg(feature = "cli")]
