@@ -56,6 +56,11 @@ impl Claim {
         store.put_new(&name, &json)
     }
 
+    /// Returns true if the store has a claim of the file that begins with line `first`.
+    pub(super) fn exists(store: &dyn Store, ledger: Uuid, first: u64) -> Result<bool> {
+        Ok(store.get_end(&name::claim(ledger, first), 1)?.is_some())
+    }
+
     /// Reads the claim of the file that begins with line `first`.
     pub(super) fn get(store: &dyn Store, ledger: Uuid, first: u64) -> Result<Self> {
         let name = name::claim(ledger, first);

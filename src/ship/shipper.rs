@@ -37,12 +37,14 @@ pub struct Shipper {
     options: ShipperOptions,
     /// The last line that the store has. `None` until the store was asked.
     reached: Option<Option<Place>>,
+    /// The first line of the last claim that this shipper has seen in the store.
+    seen: Option<u64>,
 }
 
 impl Shipper {
     /// Returns a shipper that copies `ledger` to `store`.
     pub fn new(ledger: Follower, store: Box<dyn Store>, options: ShipperOptions) -> Self {
-        Self { ledger, store, options, reached: None }
+        Self { ledger, store, options, reached: None, seen: None }
     }
 
     /// Stores all files that are due and not in the store. If `active` is false, only the lines of sealed segments are
@@ -86,9 +88,15 @@ impl Shipper {
             // Another process may have appended the last lines and not synced them yet. After a power cut, other lines
             // could get their numbers.
             self.ledger.sync(range.end.segment)?;
+            if let Some(seen) = self.seen
+                && !Claim::exists(&*self.store, self.ledger.id(), seen)?
+            {
+                return Err(self.gone(seen));
+            }
             let claim = Claim::new(self.ledger.id(), range.date, range.footer.first, &range.end);
             if claim.put(&*self.store)? {
                 shipped.skipped.merge(skipped);
+                self.seen = Some(claim.first);
                 self.put(&claim, range, shipped)?;
                 reached = Some(claim.end());
                 continue;
@@ -112,7 +120,11 @@ impl Shipper {
     fn reach(&mut self, shipped: &mut ShippedFiles) -> Result<Option<Place>> {
         let ledger = self.ledger.id();
         let firsts = Claim::all(&*self.store, ledger)?;
+        if let Some(seen) = self.seen.filter(|seen| firsts.binary_search(seen).is_err()) {
+            return Err(self.gone(seen));
+        }
         let Some((&last, earlier)) = firsts.split_last() else { return Ok(None) };
+        self.seen = Some(last);
         let claim = Claim::get(&*self.store, ledger, last)?;
         let end = claim.end();
         self.ledger.resume(Some(&end)).map_err(|error| self.clash(&error))?;
@@ -207,6 +219,14 @@ impl Shipper {
 
     pub(super) fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.store.address())
+    }
+
+    /// The error for a store that does not have a claim any more.
+    fn gone(&self, first: u64) -> Error {
+        Error::new(ErrorKind::Io, "ship the ledger").path(self.address().as_ref()).detail(format!(
+            "found no claim of line {first}, which this store had before; expected the same store. Check whether it is \
+             mounted"
+        ))
     }
 
     /// An error about a file in the store.

@@ -39,7 +39,8 @@ use crate::term::{cell, output};
 #[command(after_help = "Example: ship all records to a directory
   runledger ship fleet --active --machine build-7")]
 pub(crate) struct Args {
-    /// A directory, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER
+    /// A directory, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER. Of the path of a directory, only the
+    /// last folder is created
     #[arg(value_name = "STORE", value_parser = target::parse)]
     store: String,
     /// Ship the lines of the active segment too, up to the last one
