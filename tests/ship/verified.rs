@@ -93,6 +93,47 @@ fn with_rows(file: &[u8], rows: i64) -> Vec<u8> {
     changed
 }
 
+#[test]
+fn files_with_lines_that_were_archived_are_not_needed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("execution_metrics.jsonl");
+    append(&open(&path), 1..=120);
+    let it = Shipped::of(directory, path);
+    let ledger = open(&it.path);
+    let segments = ledger.reader().segments().unwrap();
+    assert!(segments.len() > 2, "{segments:?}");
+    let archived = segments[0].last_seq();
+    ledger.archive_segments(1, it.directory.path().join("archive")).unwrap();
+    drop(ledger);
+    let verified = it.verify();
+    assert_eq!((verified.last.unwrap().seq, verified.fault.is_none()), (120, true));
+    // A rule of the store has removed the files that have only archived lines.
+    let removed = it.names.iter().take_while(|name| name.last <= archived).count();
+    assert!(removed > 1, "{removed} files");
+    (0..removed).for_each(|at| fs::remove_file(it.file(at)).unwrap());
+    let verified = it.verify();
+    assert!(verified.fault.is_none(), "{:?}", verified.fault);
+    assert_eq!(verified.last.unwrap().seq, 120);
+    // A file with lines of the ledger is needed.
+    fs::remove_file(it.file(removed)).unwrap();
+    let verified = it.verify();
+    assert_eq!(verified.last, None);
+    assert!(verified.fault.unwrap().to_string().contains(&it.names[removed].to_string()));
+}
+
+#[test]
+fn a_missing_file_with_archived_lines_after_another_one_is_no_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("execution_metrics.jsonl");
+    append(&open(&path), 1..=120);
+    let it = Shipped::of(directory, path);
+    open(&it.path).archive_segments(1, it.directory.path().join("archive")).unwrap();
+    // The last line that can be verified is then one that was archived.
+    fs::remove_file(it.file(1)).unwrap();
+    let verified = it.verify();
+    assert_eq!((verified.last.unwrap().seq, verified.fault.is_none()), (120, true));
+}
+
 #[cfg(feature = "cli")]
 #[test]
 fn retention_archives_only_segments_that_were_shipped_and_verified() {
