@@ -134,10 +134,10 @@ impl Store for BucketStore {
         Ok(names)
     }
 
-    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+    fn put_new(&self, name: &str, bytes: Vec<u8>) -> Result<bool> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let path = self.path(name);
-        let put = self.inner.put_opts(&path, PutPayload::from(bytes.to_vec()), options);
+        let put = self.inner.put_opts(&path, PutPayload::from(bytes), options);
         match self.runtime.block_on(put) {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),

@@ -162,9 +162,10 @@ impl Shipper {
     fn put(&self, claim: &Claim, range: Range, shipped: &mut ShippedFiles) -> Result<()> {
         let name = claim.file_name();
         let text = name.to_string();
-        if self.store.put_new(&text, &range.file)? {
-            let Footer { first, last, records, .. } = range.footer;
-            let bytes = range.file.len() as u64;
+        let Range { footer: expected, file, .. } = range;
+        let bytes = file.len() as u64;
+        if self.store.put_new(&text, file)? {
+            let Footer { first, last, records, .. } = expected;
             shipped.files += 1;
             shipped.records += records;
             shipped.bytes += bytes;
@@ -173,11 +174,11 @@ impl Shipper {
         }
         // Another process stored the file, or the answer to an earlier put was lost.
         match self.footer(&name)? {
-            Some(footer) if footer == range.footer => Ok(()),
-            Some(footer) => Err(self.other(
-                &name,
-                &format!("found {footer:?}; expected {:?}. Two ledgers claim one identity", range.footer),
-            )),
+            Some(footer) if footer == expected => Ok(()),
+            Some(footer) => {
+                let detail = format!("found {footer:?}; expected {expected:?}. Two ledgers claim one identity");
+                Err(self.other(&name, &detail))
+            }
             None => Err(self.other(&name, "the file was removed while it was stored")),
         }
     }

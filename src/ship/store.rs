@@ -22,7 +22,7 @@ pub trait Store: Debug + Send + Sync {
     fn list(&self, folder: &str) -> Result<Vec<String>>;
     /// Stores a file durably unless a file with this name exists. Returns false if one exists. Of several calls at the
     /// same time with the same name, only one returns true.
-    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool>;
+    fn put_new(&self, name: &str, bytes: Vec<u8>) -> Result<bool>;
     /// Returns the bytes of a file, or `None` if it does not exist.
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>>;
     /// Returns the last `len` bytes of a file, or the whole file if it is shorter. `None` if it does not exist.
@@ -123,7 +123,7 @@ impl Store for DirectoryStore {
         Ok(names)
     }
 
-    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+    fn put_new(&self, name: &str, bytes: Vec<u8>) -> Result<bool> {
         let path = self.root.join(name);
         let directory = path.parent().unwrap_or(&self.root);
         self.check_parent()?;
@@ -137,7 +137,7 @@ impl Store for DirectoryStore {
             // The process that stored it may not have synced the directory yet.
             return synced().map(|()| false);
         }
-        let part = self.part(&path, bytes)?;
+        let part = self.part(&path, &bytes)?;
         let linked = self.storage.link(&part, &path);
         let removed = unless_missing(self.storage.remove(&part));
         let is_new = match linked {

@@ -98,7 +98,7 @@ fn an_error_of_a_server_is_printed_without_its_body() {
         let port = serve(move |_| answer.clone().into_bytes());
         for scheme in ["s3", "az"] {
             let store = store(scheme, port);
-            let put = store.put_new("v=1/one", b"1").unwrap_err();
+            let put = store.put_new("v=1/one", b"1".to_vec()).unwrap_err();
             for error in [put, store.list("v=1").unwrap_err(), store.get("v=1/one").unwrap_err()] {
                 let text = format!("{error} {error:?}");
                 assert!(!text.contains("hunter2"), "{text}");

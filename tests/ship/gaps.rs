@@ -69,6 +69,17 @@ fn a_line_that_no_writer_can_restore_holds_nothing_back() {
 }
 
 #[test]
+fn files_end_by_their_size_after_a_lost_line() {
+    let (_directory, path, root) = ledger(0);
+    append(&Options::new().durability(Durability::Flushed).open(&path).unwrap(), 1..=60);
+    let damaged = damage(&path, |_| 1);
+    fs::remove_file(path.with_extension("ledger").join("commit")).unwrap();
+    let shipped = ship(&path, &root, true).unwrap();
+    assert!(shipped.files > 3, "{} files", shipped.files);
+    assert_eq!(shipped_numbers(&root), all_but(damaged, 60));
+}
+
+#[test]
 fn a_damaged_last_line_of_a_sealed_segment_holds_nothing_back() {
     for active in [true, false] {
         let (_directory, path, root) = ledger(60);

@@ -53,7 +53,8 @@ pub(crate) struct Args {
     /// The time between two files of the active segment, with --follow
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = whole::<u32>(1, 86_400))]
     every: u32,
-    /// End a file when it has N MiB of lines
+    /// End a file when it has N MiB of lines. A file is built in memory, and needs up to 2 N MiB if its lines can hardly be
+    /// compressed
     #[arg(long, value_name = "N", default_value = "256", value_parser = whole::<u32>(1, 1024))]
     file_mib: u32,
     /// The name of this machine, for the column `machine`
