@@ -17,7 +17,7 @@ pub(crate) fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Returns record `number`, which started on a day that advances every 16 records.
+/// Returns record `number`. The records are 7.5 minutes apart, and record 16 is the first one of the second day.
 pub(crate) fn record(number: u64) -> ExecutionMetrics {
     let start = time("2026-02-14T22:00:00Z").plus_ms(number * 450_000);
     let mut record =
