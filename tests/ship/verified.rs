@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use parquet::file::metadata::ParquetMetaDataWriter;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use runledger::ErrorKind;
 use runledger::ship::{DirectoryStore, FileName, ShippedUpTo, Store};
 
-use crate::support::{append, open, ship, shipper};
+use crate::support::{append, open, ship, shipped_numbers, shipper};
 
 struct Shipped {
     directory: tempfile::TempDir,
@@ -25,7 +26,7 @@ fn shipped() -> Shipped {
 }
 
 impl Shipped {
-    /// Ships a ledger.
+    /// Ships a ledger, as more than three files.
     fn of(directory: tempfile::TempDir, path: PathBuf) -> Self {
         ship(&path, &directory.path().join("fleet"), true).unwrap();
         let store = DirectoryStore::new(directory.path().join("fleet"));
@@ -132,6 +133,22 @@ fn a_missing_file_with_archived_lines_after_another_one_is_no_error() {
     fs::remove_file(it.file(1)).unwrap();
     let verified = it.verify();
     assert_eq!((verified.last.unwrap().seq, verified.fault.is_none()), (120, true));
+}
+
+#[test]
+fn a_ledger_whose_lines_were_archived_before_they_were_shipped_continues_after_its_archive() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("execution_metrics.jsonl");
+    append(&open(&path), 1..=5);
+    let root = directory.path().join("fleet");
+    ship(&path, &root, true).unwrap();
+    append(&open(&path), 6..=120);
+    let archive = directory.path().join("archive");
+    open(&path).archive_segments(2, &archive).unwrap();
+    assert_eq!(ship(&path, &root, true).unwrap_err().kind(), ErrorKind::Diverged);
+    ship(&archive.join("execution_metrics.jsonl"), &root, true).unwrap();
+    ship(&path, &root, true).unwrap();
+    assert_eq!(shipped_numbers(&root), (1..=120).collect::<Vec<_>>());
 }
 
 #[cfg(feature = "cli")]
