@@ -1,4 +1,4 @@
-//! Checks what was shipped: the names, the footers, and the hashes of all rows.
+//! Checks what was shipped: the names, the footers, the hashes of all columns, and the hashes of all rows.
 
 use super::claim::Claim;
 use super::file::{self, Chained};
@@ -21,8 +21,9 @@ impl Shipper {
     /// file must have the lines in its name, its hashes must continue the chain of the file before it, and this ledger
     /// must have the last line. Files that have only lines that were moved to an archive are not needed and not read.
     ///
-    /// The hashes of a row are compared with those of the rows around it. The other columns of a row are not compared
-    /// with the ledger.
+    /// The bytes of all columns must have the hash that was stored with them, so a damaged or changed column is found. The
+    /// hashes of a row are compared with those of the rows around it. The other columns of a row are not compared with the
+    /// ledger. The statistics in the footer are not checked.
     ///
     /// # Errors
     /// Those of [`Shipper::ship`].

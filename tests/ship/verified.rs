@@ -95,6 +95,25 @@ fn with_rows(file: &[u8], rows: i64) -> Vec<u8> {
 }
 
 #[test]
+fn one_flipped_bit_in_any_column_ends_the_verification() {
+    let it = shipped();
+    let file = fs::read(it.file(2)).unwrap();
+    let reader = SerializedFileReader::new(Bytes::from(file.clone())).unwrap();
+    let columns = reader.metadata().row_group(0).columns().iter();
+    let pages: Vec<_> = columns.map(|column| (column.column_path().string(), column.byte_range())).collect();
+    assert!(pages.len() > 100);
+    for (column, (start, len)) in pages {
+        let mut damaged = file.clone();
+        damaged[(start + len / 2) as usize] ^= 1;
+        fs::write(it.file(2), damaged).unwrap();
+        let verified = it.verify();
+        let fault = verified.fault.unwrap_or_else(|| panic!("{column} is damaged")).to_string();
+        assert!(fault.contains(&it.names[2].to_string()) && fault.contains("damaged"), "{column}: {fault}");
+        assert_eq!(verified.last.unwrap().seq, it.names[1].last, "{column}");
+    }
+}
+
+#[test]
 fn files_with_lines_that_were_archived_are_not_needed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("execution_metrics.jsonl");
