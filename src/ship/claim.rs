@@ -53,7 +53,12 @@ impl Claim {
         let name = name::claim(self.ledger, self.first);
         let json = serde_json::to_vec(self)
             .map_err(|source| Error::new(ErrorKind::Invalid, "claim lines for a file").source(source))?;
-        store.put_new(&name, &json)
+        store.put_new(&name, json)
+    }
+
+    /// Returns true if the store has a claim of the file that begins with line `first`.
+    pub(super) fn exists(store: &dyn Store, ledger: Uuid, first: u64) -> Result<bool> {
+        Ok(store.get_end(&name::claim(ledger, first), 1)?.is_some())
     }
 
     /// Reads the claim of the file that begins with line `first`.

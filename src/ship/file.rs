@@ -15,7 +15,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use super::chunk::RowGroup;
-use super::footer::Footer;
+use super::footer::{self, Footer};
 use super::schema::{Row, file_type};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -88,7 +88,9 @@ fn write(mut writer: SerializedFileWriter<Vec<u8>>, parts: &Receiver<Part>) -> W
         match part {
             Part::Rows(group) => group.write(writer.next_row_group()?)?,
             Part::End(footer) => {
-                footer.to_pairs().into_iter().for_each(|pair| writer.append_key_value_metadata(pair));
+                writer.flush()?;
+                let pages = footer::pages_pair(writer.inner());
+                footer.to_pairs().into_iter().chain([pages]).for_each(|pair| writer.append_key_value_metadata(pair));
                 return writer.into_inner();
             }
         }
@@ -124,13 +126,15 @@ pub(super) struct Chained {
     pub(super) hash: Vec<u8>,
 }
 
-/// Returns the footer of a whole file, and the place of each row in the chain.
+/// Returns the footer of a whole file, and the place of each row in the chain. Checks the hash of the pages.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] if the bytes are not a file that [`FileWriter`] wrote.
+/// [`ErrorKind::Malformed`] if the bytes are not a file that [`FileWriter`] wrote, or if they were damaged.
 pub(super) fn chain(file: Vec<u8>) -> Result<(Footer, Vec<Chained>)> {
     let unreadable = |source| Error::new(ErrorKind::Malformed, "read a shipped file").source(source);
-    let reader = SerializedFileReader::new(Bytes::from(file)).map_err(unreadable)?;
+    let file = Bytes::from(file);
+    let reader = SerializedFileReader::new(file.clone()).map_err(unreadable)?;
+    footer::check_pages(&file, reader.metadata())?;
     let footer = Footer::from_metadata(reader.metadata())?;
     let mut rows = Vec::new();
     for at in 0..reader.num_row_groups() {
@@ -161,7 +165,8 @@ fn column(group: &dyn RowGroupReader, name: &str) -> Written<ColumnReader> {
 }
 
 fn values<T: DataType>(mut reader: ColumnReaderImpl<T>, count: usize) -> Written<Vec<T::T>> {
-    let mut values = Vec::with_capacity(count);
+    // The count comes from the file, so no memory is reserved for it.
+    let mut values = Vec::new();
     while values.len() < count {
         let (read, ..) = reader.read_records(count - values.len(), None, None, &mut values)?;
         if read == 0 {

@@ -4,10 +4,14 @@ use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
 use uuid::Uuid;
 
 use super::schema::SCHEMA_VERSION;
+use crate::digest::hash_bytes;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The last bytes of a Parquet file: the length of the footer and `PAR1`.
 const END_BYTES: usize = 8;
+
+/// The key of the hash of all bytes before the footer.
+const PAGES: &str = "runledger.pages_sha256";
 
 const READ: &str = "read the footer of a shipped file";
 
@@ -82,6 +86,38 @@ impl Footer {
             records: number("records")?,
         })
     }
+}
+
+/// Returns all bytes of a whole file before its footer: the pages of all columns. `None` if the file is too short.
+fn pages(file: &[u8]) -> Option<&[u8]> {
+    let (rest, [a, b, c, d, ..]) = file.split_last_chunk::<END_BYTES>()?;
+    let len = u32::from_le_bytes([*a, *b, *c, *d]);
+    rest.get(..rest.len().checked_sub(usize::try_from(len).ok()?)?)
+}
+
+/// Returns the pair with the hash of the pages.
+pub(super) fn pages_pair(pages: &[u8]) -> KeyValue {
+    KeyValue::new(PAGES.to_owned(), hash_bytes(pages))
+}
+
+/// Checks that the pages of a whole file have the hash that its footer states.
+///
+/// # Errors
+/// [`ErrorKind::Malformed`] if they have another hash, or if the footer states none.
+pub(super) fn check_pages(file: &[u8], metadata: &ParquetMetaData) -> Result<()> {
+    let pairs = metadata.file_metadata().key_value_metadata().map_or(&[][..], |pairs| pairs);
+    let stated = pairs.iter().find(|pair| pair.key == PAGES).and_then(|pair| pair.value.as_deref());
+    let stated = stated.ok_or_else(|| {
+        malformed(format!(
+            "found no key {PAGES}; expected one. An earlier build wrote the file, so it cannot be verified"
+        ))
+    })?;
+    let found = pages(file).map(hash_bytes);
+    if found.as_deref() == Some(stated) {
+        return Ok(());
+    }
+    let found = found.unwrap_or_default();
+    Err(malformed(format!("found columns with the hash {found}; expected {stated}. The file was damaged or changed")))
 }
 
 /// The result of reading the end of a file.

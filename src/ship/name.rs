@@ -54,7 +54,7 @@ impl FileName {
         };
         let is_hex = hash16.len() == 16 && hash16.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         // A name that is written in another way, such as with leading zeros, was not written by this crate.
-        (version == FILES && parts.next().is_none() && is_hex && parsed.first <= parsed.last)
+        (version == FILES && parts.next().is_none() && is_hex && 1 <= parsed.first && parsed.first <= parsed.last)
             .then_some(parsed)
             .filter(|parsed| parsed.to_string() == name)
     }
@@ -95,5 +95,5 @@ pub(super) fn claim(ledger: Uuid, first: u64) -> String {
 pub(super) fn claimed(ledger: Uuid, name: &str) -> Option<u64> {
     let digits = name.strip_prefix(&claims(ledger))?.strip_prefix('/')?.strip_suffix(".json")?;
     let first = digits.parse().ok()?;
-    (claim(ledger, first) == name).then_some(first)
+    (first >= 1 && claim(ledger, first) == name).then_some(first)
 }

@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
 
@@ -33,6 +34,9 @@ impl BucketStore {
     /// such as `AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT` and `AZURE_STORAGE_ACCOUNT_NAME`. They have the
     /// credentials and the region. Others are ignored.
     ///
+    /// Of an error answer of the store, an error has only the status and the error code, because its text can repeat a
+    /// token.
+    ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if `url` is not the address of an object store, or contains credentials. No error of a
     /// store contains credentials.
@@ -55,7 +59,7 @@ impl BucketStore {
         let is_option =
             |(name, _): &(String, String)| ["aws_", "google_", "azure_"].iter().any(|it| name.starts_with(it));
         let (inner, root) = object_store::parse_url_opts(&parsed, options.filter(is_option))
-            .map_err(|error| invalid(without_queries(&error)))?;
+            .map_err(|error| invalid(without_secrets(&error)))?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::new(ErrorKind::Io, "open the object store").source(error))?;
         Ok(Self { inner: inner.into(), root, address: url.trim_end_matches('/').to_owned(), runtime })
@@ -65,12 +69,10 @@ impl BucketStore {
         name.split('/').fold(self.root.clone(), |path, part| path.join(part))
     }
 
-    fn read(&self, name: &str, range: GetRange) -> Result<Option<Vec<u8>>> {
-        let path = self.path(name);
-        let options = GetOptions { range: Some(range), ..GetOptions::default() };
-        let get = async { self.inner.get_opts(&path, options).await?.bytes().await };
+    /// Waits for bytes of a file.
+    fn read(&self, name: &str, get: impl Future<Output = object_store::Result<Bytes>>) -> Result<Option<Vec<u8>>> {
         match self.runtime.block_on(get) {
-            Ok(bytes) => Ok(Some(bytes.to_vec())),
+            Ok(bytes) => Ok(Some(bytes.into())),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed("read a shipped file", name, &error)),
         }
@@ -78,13 +80,32 @@ impl BucketStore {
 
     fn failed(&self, operation: &str, name: &str, error: &object_store::Error) -> Error {
         let path = format!("{}/{name}", self.address);
-        Error::new(ErrorKind::Io, operation).path(FilePath::new(&path)).detail(without_queries(error))
+        Error::new(ErrorKind::Io, operation).path(FilePath::new(&path)).detail(without_secrets(error))
     }
 }
 
-/// Returns the text of an error without the queries of addresses, because a query can be signed with a credential.
-fn without_queries(error: &impl Display) -> String {
+/// Returns the text of an error without the body of an answer, because a body can repeat a token of a session, and without
+/// the queries of addresses, because a query can be signed with a credential. Of a body, only its error code is left.
+fn without_secrets(error: &impl Display) -> String {
+    // The library has no types for the status and the body, so they are found in its text. A body of XML or JSON is also
+    // found by its first character.
+    const STATUS: &str = "status code: ";
+    const STATUS_DIGITS: usize = 3;
+    const BODY: &str = "returned error response: ";
     let text = error.to_string();
+    let ends = [
+        text.find(STATUS).map(|at| at + STATUS.len() + STATUS_DIGITS),
+        text.find(BODY).map(|at| at + BODY.len()),
+        text.find(['<', '{']),
+    ];
+    let Some(end) = ends.into_iter().flatten().min() else { return without_queries(&text) };
+    let (head, body) = text.split_at_checked(end).unwrap_or_default();
+    let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
+    let code = code.filter(|code| code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    format!("{} {}", without_queries(head), code.unwrap_or_default()).trim_end().to_owned()
+}
+
+fn without_queries(text: &str) -> String {
     let mut parts = text.split('?');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| {
@@ -113,10 +134,10 @@ impl Store for BucketStore {
         Ok(names)
     }
 
-    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+    fn put_new(&self, name: &str, bytes: Vec<u8>) -> Result<bool> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let path = self.path(name);
-        let put = self.inner.put_opts(&path, PutPayload::from(bytes.to_vec()), options);
+        let put = self.inner.put_opts(&path, PutPayload::from(bytes), options);
         match self.runtime.block_on(put) {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
@@ -126,19 +147,31 @@ impl Store for BucketStore {
 
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let path = self.path(name);
-        let get = async { self.inner.get(&path).await?.bytes().await };
-        match self.runtime.block_on(get) {
-            Ok(bytes) => Ok(Some(bytes.to_vec())),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.failed("read a shipped file", name, &error)),
-        }
+        self.read(name, async { self.inner.get(&path).await?.bytes().await })
     }
 
     fn get_end(&self, name: &str, len: usize) -> Result<Option<Vec<u8>>> {
-        self.read(name, GetRange::Suffix(len as u64))
+        let path = self.path(name);
+        // Azure cannot read the end of a file of an unknown size, and Amazon cannot read the end of an empty file.
+        self.read(name, async {
+            match self.inner.head(&path).await?.size {
+                0 => Ok(Bytes::new()),
+                size => self.inner.get_range(&path, size.saturating_sub(len as u64)..size).await,
+            }
+        })
     }
 
     fn get_range(&self, name: &str, start: u64, end: u64) -> Result<Option<Vec<u8>>> {
-        self.read(name, GetRange::Bounded(start..end))
+        let path = self.path(name);
+        self.read(name, async {
+            match self.inner.get_range(&path, start..end).await {
+                Ok(bytes) => Ok(bytes),
+                // A range without any byte of the file is an error for the store.
+                Err(error) => match self.inner.head(&path).await?.size.min(end) <= start {
+                    true => Ok(Bytes::new()),
+                    false => Err(error),
+                },
+            }
+        })
     }
 }

@@ -50,6 +50,10 @@ impl ShipperOptions {
     }
 
     /// Sets how many bytes of lines a file has. A file ends with the line that reaches this size, or earlier.
+    ///
+    /// A file is built in memory. Most lines are compressed to a small part of their size. Lines that can hardly be
+    /// compressed, such as those with long texts, need up to twice `file_bytes` of memory. Some megabytes for the values of
+    /// two row groups are needed too.
     #[must_use]
     pub fn file_bytes(self, file_bytes: u64) -> Self {
         Self { file_bytes, ..self }

@@ -10,6 +10,7 @@ use super::options::ShipperOptions;
 use super::schema::Row;
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::journal::format::line;
+use crate::journal::read::{Gap, Gaps};
 use crate::journal::{Followed, Follower, Place};
 use crate::metrics::ExecutionMetrics;
 
@@ -31,7 +32,6 @@ pub(super) struct Range {
     pub(super) footer: Footer,
     pub(super) end: Place,
     pub(super) file: Vec<u8>,
-    pub(super) skipped: Skipped,
 }
 
 /// The result of reading.
@@ -39,8 +39,11 @@ pub(super) struct Range {
 pub(super) struct Found {
     /// The next file, or `None` if no file is due.
     pub(super) range: Option<Range>,
-    /// True if lines remain that are only due when the active segment is shipped too.
+    /// True if lines remain that are not due yet: those of the active segment, or those after a missing line that a
+    /// writer may still restore.
     pub(super) is_more: bool,
+    /// The lines that were skipped.
+    pub(super) skipped: Skipped,
 }
 
 /// The lines that were read so far.
@@ -56,23 +59,27 @@ struct Reading<'o> {
     end: Option<Place>,
     records: u64,
     bytes: u64,
-    /// The number of lines between `first` and `end` that were not found yet. A new segment may repeat them.
+    /// The number of lines between `first` and `end` that were not found yet and that the next segment repeats.
     missing: u64,
     skipped: Skipped,
+    /// The skipped lines after `end`. They belong to the next file, unless another line of this file follows.
+    pending: Skipped,
 }
 
-/// Reads the lines after `after` until a file is due. `ledger` must have resumed there. A file ends:
+/// Reads the lines after `after` until a file is due. `ledger` must have resumed there, and `gaps` must have been read
+/// before. A file ends:
 ///
 /// - before the first line of another segment;
-/// - before a line whose execution started on a later day than the first one of the file;
+/// - before a line whose execution started on a later day than all earlier ones of the file;
 /// - when it has enough bytes.
 ///
-/// A file has at least one record. If a line is missing, a new segment may still repeat it, so the file ends only before
-/// a line of another segment.
+/// A file has at least one record. The lines before a missing line are due, and the lines after it only if no writer can
+/// restore the missing line any more. If the next segment repeats the missing line, the file ends after it.
 pub(super) fn read(
     ledger: &mut Follower,
     after: Option<&Place>,
     until: Until<'_>,
+    gaps: &Gaps,
     options: &ShipperOptions,
 ) -> Result<Found> {
     let sealed = match until {
@@ -92,6 +99,7 @@ pub(super) fn read(
         bytes: 0,
         missing: 0,
         skipped: Skipped::default(),
+        pending: Skipped::default(),
     };
     let mut is_cut = false;
     let mut is_more = false;
@@ -100,7 +108,7 @@ pub(super) fn read(
             continue;
         }
         let Some(seq) = seq else {
-            reading.skipped.add(
+            reading.pending.add(
                 line.locate(
                     Error::new(ErrorKind::Malformed, "ship a record")
                         .detail("found a line that does not match its hash; expected the line that was written"),
@@ -132,9 +140,21 @@ pub(super) fn read(
         let record = text.map_err(|source| Error::new(ErrorKind::Malformed, "ship a record").source(source));
         let record = record.and_then(ExecutionMetrics::from_json);
         let day = record.as_ref().ok().map(|record| record.timestamp_start.to_chrono().date_naive());
-        if matches!(until, Until::Active | Until::End) && reading.is_cut(seq, line.segment, day) {
+        let is_claimed = matches!(until, Until::Claim(_));
+        if !is_claimed && reading.is_cut(seq, line.segment, day) {
             is_cut = true;
             break;
+        }
+        let mut missing = seq.saturating_sub(reading.highest() + 1);
+        if !is_claimed && missing > 0 {
+            match gaps.judge(seq - 1, line.segment)? {
+                Gap::Open => {
+                    (is_cut, is_more) = (reading.missing == 0, true);
+                    break;
+                }
+                Gap::Repeated => {}
+                Gap::Lost => missing = 0,
+            }
         }
         match (record, line::trailer(line.bytes)) {
             (Ok(record), Some(trailer)) => {
@@ -155,16 +175,23 @@ pub(super) fn read(
         reading.bytes += line.bytes.len() as u64 + 1;
         let place = Place::new(seq, String::new(), line.segment, line.offset, line.number);
         let hash = line::trailer(line.bytes).map(|trailer| trailer.link.hash_str().to_owned());
-        reading.reach(Place { hash: hash.unwrap_or_default(), ..place });
-        reading.date = reading.date.or(day);
+        reading.reach(Place { hash: hash.unwrap_or_default(), ..place }, missing);
+        reading.date = reading.date.max(day);
     }
     let is_due = match until {
         Until::Claim(_) => true,
         Until::Active => is_cut,
         Until::End => is_cut || reading.missing == 0,
     };
+    is_more |= reading.missing > 0;
+    let mut skipped = std::mem::take(&mut reading.skipped);
+    let pending = std::mem::take(&mut reading.pending);
     let range = if is_due { reading.finish()? } else { None };
-    Ok(Found { range, is_more })
+    if range.is_none() {
+        // The next call reads these lines again.
+        skipped.merge(pending);
+    }
+    Ok(Found { range, is_more, skipped })
 }
 
 impl Reading<'_> {
@@ -194,11 +221,11 @@ impl Reading<'_> {
         self.end.as_ref().map_or(self.first - 1, |end| end.seq)
     }
 
-    /// Notes that a line was read.
-    fn reach(&mut self, place: Place) {
-        let highest = self.highest();
-        if place.seq > highest {
-            self.missing += place.seq - highest - 1;
+    /// Notes that a line was read. `missing` is the number of lines before it that the next segment repeats.
+    fn reach(&mut self, place: Place, missing: u64) {
+        self.skipped.merge(std::mem::take(&mut self.pending));
+        if place.seq > self.highest() {
+            self.missing += missing;
             self.end = Some(place);
         } else {
             self.missing = self.missing.saturating_sub(1);
@@ -217,6 +244,6 @@ impl Reading<'_> {
             records: self.records,
         };
         let file = writer.finish(footer.clone())?;
-        Ok(Some(Range { date, footer, end, file, skipped: self.skipped }))
+        Ok(Some(Range { date, footer, end, file }))
     }
 }

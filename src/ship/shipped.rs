@@ -31,10 +31,12 @@ pub struct ShippedFiles {
     pub records: u64,
     /// Their size in bytes.
     pub bytes: u64,
-    /// The lines of the ledger that were skipped, because they are not records.
+    /// The lines of the ledger that were skipped, because they are not records. Lines after the last shipped line are
+    /// included, and the next call skips them again.
     pub skipped: Skipped,
     /// The last line that the store has, or `None` if it has none.
     pub last: Option<Place>,
-    /// True if the active segment has lines that were not shipped, because only sealed segments were asked for.
+    /// True if the ledger has lines that were not shipped. Either only sealed segments were asked for, or a line before
+    /// them is missing, and the next program that appends to the ledger may restore it.
     pub is_more: bool,
 }

@@ -37,12 +37,14 @@ pub struct Shipper {
     options: ShipperOptions,
     /// The last line that the store has. `None` until the store was asked.
     reached: Option<Option<Place>>,
+    /// The first line of the last claim that this shipper has seen in the store.
+    seen: Option<u64>,
 }
 
 impl Shipper {
     /// Returns a shipper that copies `ledger` to `store`.
     pub fn new(ledger: Follower, store: Box<dyn Store>, options: ShipperOptions) -> Self {
-        Self { ledger, store, options, reached: None }
+        Self { ledger, store, options, reached: None, seen: None }
     }
 
     /// Stores all files that are due and not in the store. If `active` is false, only the lines of sealed segments are
@@ -77,16 +79,24 @@ impl Shipper {
         };
         loop {
             let until = if active { Until::End } else { Until::Active };
-            let Found { range, is_more } = self.read(reached.as_ref(), until)?;
+            let Found { range, is_more, skipped } = self.read(reached.as_ref(), until)?;
             let Some(range) = range else {
+                shipped.skipped.merge(skipped);
                 shipped.is_more = is_more;
                 break;
             };
             // Another process may have appended the last lines and not synced them yet. After a power cut, other lines
             // could get their numbers.
             self.ledger.sync(range.end.segment)?;
+            if let Some(seen) = self.seen
+                && !Claim::exists(&*self.store, self.ledger.id(), seen)?
+            {
+                return Err(self.gone(seen));
+            }
             let claim = Claim::new(self.ledger.id(), range.date, range.footer.first, &range.end);
             if claim.put(&*self.store)? {
+                shipped.skipped.merge(skipped);
+                self.seen = Some(claim.first);
                 self.put(&claim, range, shipped)?;
                 reached = Some(claim.end());
                 continue;
@@ -110,7 +120,11 @@ impl Shipper {
     fn reach(&mut self, shipped: &mut ShippedFiles) -> Result<Option<Place>> {
         let ledger = self.ledger.id();
         let firsts = Claim::all(&*self.store, ledger)?;
+        if let Some(seen) = self.seen.filter(|seen| firsts.binary_search(seen).is_err()) {
+            return Err(self.gone(seen));
+        }
         let Some((&last, earlier)) = firsts.split_last() else { return Ok(None) };
+        self.seen = Some(last);
         let claim = Claim::get(&*self.store, ledger, last)?;
         let end = claim.end();
         self.ledger.resume(Some(&end)).map_err(|error| self.clash(&error))?;
@@ -128,6 +142,7 @@ impl Shipper {
                 let found = self.read(before.as_ref(), Until::Claim(&claim))?;
                 match found.range {
                     Some(range) if range.end.seq == claim.last && range.end.hash == claim.hash => {
+                        shipped.skipped.merge(found.skipped);
                         self.put(&claim, range, shipped)?;
                     }
                     _ => return Err(self.other(&name, "the ledger does not have the lines that were claimed for it")),
@@ -138,18 +153,19 @@ impl Shipper {
     }
 
     fn read(&mut self, after: Option<&Place>, until: Until<'_>) -> Result<Found> {
+        let gaps = self.ledger.gaps()?;
         self.ledger.resume(after).map_err(|error| self.clash(&error))?;
-        range::read(&mut self.ledger, after, until, &self.options)
+        range::read(&mut self.ledger, after, until, &gaps, &self.options)
     }
 
     /// Stores the file of a claim.
     fn put(&self, claim: &Claim, range: Range, shipped: &mut ShippedFiles) -> Result<()> {
         let name = claim.file_name();
         let text = name.to_string();
-        shipped.skipped.merge(range.skipped);
-        if self.store.put_new(&text, &range.file)? {
-            let Footer { first, last, records, .. } = range.footer;
-            let bytes = range.file.len() as u64;
+        let Range { footer: expected, file, .. } = range;
+        let bytes = file.len() as u64;
+        if self.store.put_new(&text, file)? {
+            let Footer { first, last, records, .. } = expected;
             shipped.files += 1;
             shipped.records += records;
             shipped.bytes += bytes;
@@ -158,11 +174,11 @@ impl Shipper {
         }
         // Another process stored the file, or the answer to an earlier put was lost.
         match self.footer(&name)? {
-            Some(footer) if footer == range.footer => Ok(()),
-            Some(footer) => Err(self.other(
-                &name,
-                &format!("found {footer:?}; expected {:?}. Two ledgers claim one identity", range.footer),
-            )),
+            Some(footer) if footer == expected => Ok(()),
+            Some(footer) => {
+                let detail = format!("found {footer:?}; expected {expected:?}. Two ledgers claim one identity");
+                Err(self.other(&name, &detail))
+            }
             None => Err(self.other(&name, "the file was removed while it was stored")),
         }
     }
@@ -204,6 +220,14 @@ impl Shipper {
 
     pub(super) fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.store.address())
+    }
+
+    /// The error for a store that does not have a claim any more.
+    fn gone(&self, first: u64) -> Error {
+        Error::new(ErrorKind::Io, "ship the ledger").path(self.address().as_ref()).detail(format!(
+            "found no claim of line {first}, which this store had before; expected the same store. Check whether it is \
+             mounted"
+        ))
     }
 
     /// An error about a file in the store.

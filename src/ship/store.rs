@@ -22,7 +22,7 @@ pub trait Store: Debug + Send + Sync {
     fn list(&self, folder: &str) -> Result<Vec<String>>;
     /// Stores a file durably unless a file with this name exists. Returns false if one exists. Of several calls at the
     /// same time with the same name, only one returns true.
-    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool>;
+    fn put_new(&self, name: &str, bytes: Vec<u8>) -> Result<bool>;
     /// Returns the bytes of a file, or `None` if it does not exist.
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>>;
     /// Returns the last `len` bytes of a file, or the whole file if it is shorter. `None` if it does not exist.
@@ -43,7 +43,7 @@ pub struct DirectoryStore {
 }
 
 impl DirectoryStore {
-    /// Returns the store in `root`. The directory is created with its first file.
+    /// Returns the store in `root`. The directory is created with its first file, but not the directory that contains it.
     pub fn new(root: impl AsRef<Path>) -> Self {
         Self::on(Arc::new(Disk), root)
     }
@@ -67,6 +67,19 @@ impl DirectoryStore {
             }
         }
         Ok(())
+    }
+
+    /// Checks that the folder with the root exists. It is missing if the root is below a mount that is gone.
+    fn check_parent(&self) -> Result<()> {
+        let Some(parent) = self.root.parent() else { return Ok(()) };
+        let found = self.storage.stat(parent).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()));
+        let failed = |source| {
+            let error = Error::io("store a shipped file", parent, source);
+            error.detail(
+                "only the last folder of a store is created. Check whether it is mounted, or create this folder",
+            )
+        };
+        found.map(drop).map_err(failed)
     }
 
     /// Reads a part of a file. `part` returns where the part begins and ends in a file of this length.
@@ -110,9 +123,10 @@ impl Store for DirectoryStore {
         Ok(names)
     }
 
-    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+    fn put_new(&self, name: &str, bytes: Vec<u8>) -> Result<bool> {
         let path = self.root.join(name);
         let directory = path.parent().unwrap_or(&self.root);
+        self.check_parent()?;
         make_directory(&*self.storage, directory)?;
         let synced = || {
             let synced = self.storage.sync_dir(directory);
@@ -123,7 +137,7 @@ impl Store for DirectoryStore {
             // The process that stored it may not have synced the directory yet.
             return synced().map(|()| false);
         }
-        let part = self.part(&path, bytes)?;
+        let part = self.part(&path, &bytes)?;
         let linked = self.storage.link(&part, &path);
         let removed = unless_missing(self.storage.remove(&part));
         let is_new = match linked {

@@ -1,4 +1,4 @@
-//! Checks what was shipped: the names, the footers, and the hashes of all rows.
+//! Checks what was shipped: the names, the footers, the hashes of all columns, and the hashes of all rows.
 
 use super::claim::Claim;
 use super::file::{self, Chained};
@@ -10,40 +10,64 @@ use crate::journal::Place;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ShippedUpTo {
-    /// The last line up to which the store has every line of the ledger. `None` if it has none.
+    /// The last line up to which the store has every line that the ledger still has. `None` if the first one is missing.
     pub last: Option<Place>,
     /// Why the verification ended before the last file of the store.
     pub fault: Option<Error>,
 }
 
 impl Shipper {
-    /// Reads every file that was shipped, and checks that the store has every line of the ledger up to a certain line.
-    /// Each file must have the lines in its name, its hashes must continue the chain of the file before it, and this
-    /// ledger must have the last line.
+    /// Reads the files with the lines of the ledger, and checks that the store has every line up to a certain line. Each
+    /// file must have the lines in its name, its hashes must continue the chain of the file before it, and this ledger
+    /// must have the last line. Files that have only lines that were moved to an archive are not needed and not read.
     ///
-    /// The hashes of a row are compared with those of the rows around it. The other columns of a row are not compared
-    /// with the ledger.
+    /// The bytes of all columns must have the hash that was stored with them, so a damaged or changed column is found. The
+    /// hashes of a row are compared with those of the rows around it. The other columns of a row are not compared with the
+    /// ledger. The statistics in the footer are not checked.
     ///
     /// # Errors
     /// Those of [`Shipper::ship`].
     pub fn verify_shipped(&mut self) -> Result<ShippedUpTo> {
         let ledger = self.ledger.id();
         let mut verified = ShippedUpTo { last: None, fault: None };
-        for first in Claim::all(&*self.store, ledger)? {
+        let Some(begin) = self.first_line()? else { return Ok(verified) };
+        let firsts = Claim::all(&*self.store, ledger)?;
+        let skipped = firsts.partition_point(|&first| first <= begin).saturating_sub(1);
+        let mut before = match skipped.checked_sub(1).and_then(|at| firsts.get(at)) {
+            Some(&first) => Some(Claim::get(&*self.store, ledger, first)?.end()),
+            None => None,
+        };
+        for &first in &firsts[skipped..] {
             let claim = Claim::get(&*self.store, ledger, first)?;
+            if claim.last < begin {
+                // The ledger has been archived further than it was shipped.
+                break;
+            }
             let name = claim.file_name().to_string();
             let Some(bytes) = self.store.get(&name)? else {
                 verified.fault = Some(self.fault(&name, "found no file; expected one, because its lines were claimed"));
                 break;
             };
-            if let Err(error) = self.verify_file(&claim, bytes, verified.last.as_ref()) {
+            if let Err(error) = self.verify_file(&claim, bytes, before.as_ref()) {
                 verified.fault = Some(error.path(self.path(&name).as_ref()));
                 break;
             }
-            verified.last = Some(claim.end());
+            before = Some(claim.end());
+            verified.last.clone_from(&before);
         }
         self.ledger.resume(verified.last.as_ref())?;
         Ok(verified)
+    }
+
+    /// Returns the number of the first line that the ledger still has.
+    fn first_line(&mut self) -> Result<Option<u64>> {
+        self.ledger.resume(None)?;
+        while let Some(line) = self.ledger.next_line()? {
+            if line.seq.is_some() {
+                return Ok(line.seq);
+            }
+        }
+        Ok(None)
     }
 
     fn verify_file(&self, claim: &Claim, bytes: Vec<u8>, before: Option<&Place>) -> Result<()> {

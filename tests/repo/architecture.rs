@@ -34,7 +34,7 @@ const LAYERS: [(&str, &[&str]); 25] = [
     ("governance", &["error", "digest", "json", "metrics", "cost", "baseline"]),
     ("alerts", &["error", "metrics", "disk", "journal", "quota", "governance"]),
     ("report", &["error", "metrics", "cost", "quota", "baseline", "governance"]),
-    ("ship", &["error", "metrics", "disk", "journal"]),
+    ("ship", &["error", "digest", "metrics", "disk", "journal"]),
     ("fleet", &["error", "metrics", "ship"]),
     ("sink", &["error", "mutex", "metrics", "disk", "journal"]),
     (

@@ -4,12 +4,20 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runledger::ship::DirectoryStore;
 
 use crate::commands::{command, output};
 use crate::support::{Random, append, assert_exactly_once, open};
+
+/// Returns the number of files below `folder`.
+fn count(folder: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let is_hidden = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with('.');
+    let entries = entries.map(Result::unwrap).filter(|entry| !is_hidden(entry));
+    entries.map(|entry| if entry.file_type().unwrap().is_dir() { count(&entry.path()) } else { 1 }).sum()
+}
 
 fn spawn(directory: &Path) -> Child {
     let mut call = command();
@@ -22,17 +30,26 @@ fn row_36_two_commands_that_are_killed_at_any_moment_ship_each_record_once() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("execution_metrics.jsonl");
     let mut random = Random(7);
-    let mut lines = 0;
-    for _ in 0..25 {
+    let (claims, files) = (directory.path().join("fleet/claims"), directory.path().join("fleet/v=1"));
+    let (mut lines, mut open_claims) = (0, 0);
+    for round in 0..25 {
         append(&open(&path), lines + 1..=lines + 12);
         lines += 12;
+        let before = count(&claims);
         let mut children = [spawn(directory.path()), spawn(directory.path())];
+        // In every second round, the commands are killed as soon as they have claimed lines.
+        let began = Instant::now();
+        while round % 2 == 1 && count(&claims) == before && began.elapsed() < Duration::from_secs(10) {}
         for child in &mut children {
-            thread::sleep(Duration::from_micros(random.below(15_000)));
+            if round % 2 == 0 {
+                thread::sleep(Duration::from_micros(random.below(15_000)));
+            }
             let _ = child.kill();
         }
         children.iter_mut().for_each(|child| _ = child.wait().unwrap());
+        open_claims += usize::from(count(&claims) > count(&files));
     }
+    assert!(open_claims > 0, "no command was killed between a claim and its file");
     assert!(spawn(directory.path()).wait().unwrap().success());
     assert_exactly_once(&DirectoryStore::new(directory.path().join("fleet")), &path, lines);
 }

@@ -7,6 +7,9 @@
 #[path = "../commands/mod.rs"]
 mod commands;
 
+#[cfg(feature = "object-store")]
+mod answers;
+mod changed_stores;
 mod clash;
 #[cfg(feature = "cli")]
 mod command;
@@ -14,6 +17,7 @@ mod content;
 mod fleet;
 #[cfg(feature = "cli")]
 mod fleet_command;
+mod gaps;
 #[cfg(feature = "simulation")]
 mod power_cut;
 mod repeated;

@@ -3,9 +3,8 @@
 use std::fs;
 
 use runledger::Options;
-use runledger::ship::{DirectoryStore, Store};
 
-use crate::support::{append, number, rows_of, ship};
+use crate::support::{append, ship, shipped_numbers};
 
 #[test]
 fn a_line_that_the_active_segment_repeats_is_shipped_with_the_segment_that_lost_it() {
@@ -23,10 +22,5 @@ fn a_line_that_the_active_segment_repeats_is_shipped_with_the_segment_that_lost_
     let root = directory.path().join("fleet");
     assert_eq!(ship(&path, &root, false).unwrap().records, 5);
     assert_eq!(ship(&path, &root, true).unwrap().records, 1);
-    let store = DirectoryStore::new(root);
-    let files = store.list("v=1").unwrap();
-    let rows = files.iter().flat_map(|name| rows_of(&store.get(name).unwrap().unwrap()));
-    let mut numbers: Vec<_> = rows.map(|row| number(&row, "seq")).collect();
-    numbers.sort_unstable();
-    assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(shipped_numbers(&root), [1, 2, 3, 4, 5, 6]);
 }

@@ -89,7 +89,7 @@ fn answer(port: u16, request: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// Reads one request, and returns it with a header that closes the connection.
-fn request(client: &mut TcpStream) -> Option<Vec<u8>> {
+pub(crate) fn request(client: &mut TcpStream) -> Option<Vec<u8>> {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 65_536]);
     loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -159,15 +159,15 @@ fn row_36_each_record_is_shipped_once_to_s3_with_errors_and_lost_answers() {
 fn puts_are_conditional_and_lists_have_every_page() {
     let Some(server) = Server::start() else { return };
     let store = server.store(server.port, "pages");
-    assert!(store.put_new("v=1/one", b"first").unwrap());
-    assert!(!store.put_new("v=1/one", b"second").unwrap());
-    assert_eq!(store.get("v=1/one").unwrap().unwrap(), b"first");
+    assert!(store.put_new("v=1/one", b"first".to_vec()).unwrap());
+    assert!(!store.put_new("v=1/one", b"second".to_vec()).unwrap());
+    assert_eq!(store.get("v=1/one").unwrap().unwrap(), b"first".to_vec());
     assert_eq!(store.get_end("v=1/one", 2).unwrap().unwrap(), b"st");
-    assert_eq!(store.get_end("v=1/one", 99).unwrap().unwrap(), b"first");
+    assert_eq!(store.get_end("v=1/one", 99).unwrap().unwrap(), b"first".to_vec());
     assert_eq!((store.get("v=1/two").unwrap(), store.get_end("v=1/two", 2).unwrap()), (None, None));
     // A page has 1,000 names.
     let names: Vec<_> = (0..1_005).map(|number| format!("claims/ledger=x/{number:020}.json")).collect();
-    names.iter().for_each(|name| assert!(store.put_new(name, b"{}").unwrap()));
+    names.iter().for_each(|name| assert!(store.put_new(name, b"{}".to_vec()).unwrap()));
     assert_eq!(store.list("claims/ledger=x").unwrap(), names);
     assert_eq!(store.list("claims/ledger=y").unwrap(), Vec::<String>::new());
 }
@@ -185,6 +185,6 @@ fn an_error_names_the_address_and_no_credential() {
         ],
     )
     .unwrap();
-    let error = store.put_new("v=1/one", b"1").unwrap_err().to_string();
+    let error = store.put_new("v=1/one", b"1".to_vec()).unwrap_err().to_string();
     assert!(error.contains("s3://missing/fleet/v=1/one") && !error.contains("hunter2"), "{error}");
 }

@@ -132,11 +132,11 @@ impl Store for Double {
         }
     }
 
-    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+    fn put_new(&self, name: &str, bytes: Vec<u8>) -> Result<bool> {
         self.call(true, |state| match state.files.contains_key(name) {
             true => false,
             false => {
-                state.files.insert(name.to_owned(), bytes.to_vec());
+                state.files.insert(name.to_owned(), bytes);
                 true
             }
         })

@@ -17,7 +17,7 @@ pub(crate) fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Returns record `number`, which started on a day that advances every 16 records.
+/// Returns record `number`. The records are 7.5 minutes apart, and record 16 is the first one of the second day.
 pub(crate) fn record(number: u64) -> ExecutionMetrics {
     let start = time("2026-02-14T22:00:00Z").plus_ms(number * 450_000);
     let mut record =
@@ -51,6 +51,16 @@ pub(crate) fn rows_of(file: &[u8]) -> Vec<Row> {
     let reader = SerializedFileReader::new(Bytes::from(file.to_vec())).unwrap();
     let rows = reader.get_row_iter(None).unwrap().map(|row| row.unwrap());
     rows.map(|row| row.get_column_iter().map(|(name, field)| (name.clone(), field.clone())).collect()).collect()
+}
+
+/// Returns the numbers of all lines in a store, in ascending order.
+pub(crate) fn shipped_numbers(root: &Path) -> Vec<i64> {
+    let store = DirectoryStore::new(root);
+    let files = store.list("v=1").unwrap();
+    let rows = files.iter().flat_map(|name| rows_of(&store.get(name).unwrap().unwrap()));
+    let mut numbers: Vec<_> = rows.map(|row| number(&row, "seq")).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 pub(crate) fn footer_of(file: &[u8]) -> Footer {

@@ -20,5 +20,7 @@ pub use cursor::Cursor;
 pub(crate) use events::{each_line, is_reported_damaged};
 pub use follow::{Followed, Follower, Place};
 pub use lines::{Line, Lines};
+#[cfg(feature = "parquet")]
+pub(crate) use segments::{Gap, Gaps};
 pub(crate) use sequence::{Missing, Order, Sequence};
 pub(crate) use splitter::{LINE_BYTES_MAX, Piece, Splitter, line_at, link_before};

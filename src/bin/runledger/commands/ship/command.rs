@@ -40,7 +40,8 @@ use crate::term::{cell, output};
 #[command(after_help = "Example: ship all records to a directory
   runledger ship fleet --active --machine build-7")]
 pub(crate) struct Args {
-    /// A directory, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER
+    /// A directory, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER. Of the path of a directory, only the
+    /// last folder is created
     #[arg(value_name = "STORE", value_parser = target::parse)]
     store: String,
     /// Ship the lines of the active segment too, up to the last one
@@ -53,7 +54,8 @@ pub(crate) struct Args {
     /// The time between two files of the active segment, with --follow
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = whole::<u32>(1, 86_400))]
     every: u32,
-    /// End a file when it has N MiB of lines
+    /// End a file when it has N MiB of lines. A file is built in memory, and needs up to 2 N MiB if its lines can hardly be
+    /// compressed
     #[arg(long, value_name = "N", default_value = "256", value_parser = whole::<u32>(1, 1024))]
     file_mib: u32,
     /// The name of this machine, for the column `machine`
@@ -84,7 +86,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             Ok(shipped) => {
                 records::warn_of(&shipped.skipped, global);
                 if is_first || shipped.files > 0 {
-                    report(&shipped, id, global, out)?;
+                    report(&shipped, id, args, global, out)?;
                     out.flush()?;
                     is_first = false;
                 }
@@ -106,6 +108,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 fn report(
     shipped: &ShippedFiles,
     ledger: runledger::Uuid,
+    args: &Args,
     global: &Global,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
@@ -127,7 +130,12 @@ fn report(
     writeln!(out, "bytes        {}", shipped.bytes)?;
     writeln!(out, "up to line   {}", cell(last.map(|last| last.seq)))?;
     if shipped.is_more {
-        let text = "the active segment has lines that were not shipped; use --active to ship them too";
+        let text = if args.active || args.follow {
+            "the last lines were not shipped, because a line before them is missing; it is restored, or known to be lost, \
+             when a program appends to the ledger"
+        } else {
+            "the active segment has lines that were not shipped; use --active to ship them too"
+        };
         output::note(text, "active", global.style());
     }
     Ok(())

@@ -12,8 +12,8 @@ use crate::term::output;
 /// The store that must have a segment before the segment is archived.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShippedTo {
-    /// Keep each segment that was not shipped to STORE by `runledger ship`. All shipped files are read, and their
-    /// names, footers and hashes are checked
+    /// Keep each segment that was not shipped to STORE by `runledger ship`. The shipped files with lines of the ledger
+    /// are read, and their names, footers and hashes are checked
     #[arg(long, value_name = "STORE", value_parser = target::parse)]
     shipped_to: Option<String>,
 }
