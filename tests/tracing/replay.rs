@@ -105,7 +105,8 @@ pub(crate) fn replay(text: &str) {
     assert!(spans.is_empty(), "{spans:?}");
 }
 
-/// Returns the records as JSON without what differs from run to run: ids become their rank, times and durations 0.
+/// Returns the records as JSON without what differs from run to run. Ids become their rank, times become `TIME`, the
+/// times of calls are removed, and durations become 0.
 fn normalised(records: &[ExecutionMetrics]) -> String {
     let ids: Vec<_> = records.iter().map(|record| record.execution_id.to_string()).collect();
     let mut text = String::new();
