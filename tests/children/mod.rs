@@ -20,7 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, LedgerReader, Uuid};
 
-/// The child's task, and its directory.
+/// The environment variables with the child's task and its directory.
 pub(crate) const TASK: &str = "RUNLEDGER_TEST_TASK";
 const DIRECTORY: &str = "RUNLEDGER_TEST_DIRECTORY";
 
