@@ -878,7 +878,8 @@ fn a_paused_execution_fails_the_run_until_a_later_record_ends_it() {
         let several = r#"overwritten entry: "name-files": it has several records that differ [7]"#;
         assert_eq!(with(vec![end, paused()]), [several]);
     }
-    // A paused record may follow an interrupted one, which knows less. An interrupted record may not follow a paused one.
+    // A paused record may follow an interrupted one, which knows less. An interrupted record may not follow a paused
+    // one.
     let mut interrupted = record(7, "name-files", Kind::Skill);
     interrupted.set_status(Status::Interrupted);
     assert_eq!(with(vec![interrupted.clone(), paused()]), [waits]);

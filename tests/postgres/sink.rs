@@ -39,8 +39,8 @@ impl Place {
         records.iter().for_each(|record| assert!(matches!(ledger.append(record).unwrap(), Answer::Durable { .. })));
     }
 
-    /// Writes the file of a new ledger, with a line for each record, as a version without any check of ids would. Returns
-    /// the last line.
+    /// Writes the file of a new ledger, with a line for each record, as a version without any check of ids would.
+    /// Returns the last line.
     fn write(&self, records: &[ExecutionMetrics]) -> String {
         drop(Ledger::open(self.path()).unwrap());
         let (mut prev, mut text, mut line) = ("0".repeat(64), String::new(), String::new());

@@ -1,6 +1,6 @@
-//! Promise: the spans of agent libraries become the records in `records/`. Most spans in `spans/` were recorded from
-//! the libraries themselves. If a library does not build here, its spans were written by hand after its source code.
-//! With UPDATE_GOLDEN=1, the test writes the records instead of comparing with them.
+//! Promise: the spans of agent libraries become the records in `records/`. `tests/traced` recorded the spans in
+//! `spans/` from the libraries themselves. With UPDATE_GOLDEN=1, the test writes the records instead of comparing with
+//! them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
