@@ -60,8 +60,7 @@ impl Bench {
         Ledger::open(self.path(&format!("{name}.jsonl"))).unwrap()
     }
 
-    /// Measures overwriting and syncing twice: with the bytes of one record, and with those of a full batch of the
-    /// committer.
+    /// Measures overwriting and syncing with about the bytes of one record, and with those of two sizes of batches.
     fn floors(&self) {
         for bytes in [1024, 64 * 1024, 256 * 1024] {
             let (mut ring, bytes) = (Ring::new(&self.path("ring")), vec![b'x'; bytes]);
@@ -123,7 +122,7 @@ impl Bench {
         self.tasks(1_000, call).print("spawn_blocking + append, 1000 tasks");
     }
 
-    /// Alternates between one task and the synchronous calls.
+    /// Measures the floor, the synchronous calls and the async calls of one task in turn.
     fn alone(&self) {
         let (ledger, mut ring) = (self.ledger("alone"), Ring::new(&self.path("ring")));
         let mut samples: [Samples; 5] = Default::default();

@@ -32,7 +32,7 @@ fn main() {
         let line_bytes = sample.len() / sample.lines().count();
         println!("\n{kind} lines: {FILES} files, {line_bytes} bytes in a line\n");
         println!("{:<24} {:>9} {:>9} {:>9}", "", "s", "MB/s", "MiB");
-        // The first floor reads the files into the page cache.
+        // This pass, which is not measured, reads the files into the page cache.
         split(&files);
         let print = |what: &str, took: Duration, memory: String| {
             let rate = (FILES * FILE_BYTES) as f64 / 1e6 / took.as_secs_f64();

@@ -5,9 +5,9 @@
 //! stays in the directory, but each run of this benchmark builds the indexes again. Each figure is the time of a whole
 //! process, whose output is discarded.
 //!
-//! If `sqlite3` or `duckdb` is on `PATH`, the benchmark also asks a database of that program the same questions. The
-//! database has the columns that the questions need, and indexes on the id, the run and the start. It stays in the
-//! directory too.
+//! If `sqlite3` or `duckdb` is on `PATH`, the benchmark also asks a database of that program most of these questions.
+//! The database has the columns that the questions need, and indexes on the id, the run and the start. It stays in the
+//! directory, too.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -158,7 +158,7 @@ fn main() {
         "\n{:<24} {:>9} {:>9} {:>8} {:>8} {sqlite:>12} {duckdb:>12}",
         "", "best, ms", "p50, ms", "bar, ms", "memory"
     );
-    // The other questions read the whole ledger.
+    // A ledger of more than 1,000,000 records is not asked the other questions, which take long.
     let is_asked = |question: &Question| wanted <= 1_000_000 || question.bars_ms.is_some() || question.is_first;
     for question in questions(&log, wanted).into_iter().filter(is_asked) {
         let words: Vec<_> = question.words.iter().map(String::as_str).collect();

@@ -2,7 +2,7 @@
 //! 1000000 --dir DIRECTORY]`.
 //!
 //! A log is generated once and stays in the directory. The floors read the same segments: one counts the lines, and one
-//! builds each record. The peak memory is that of the process while it ships, which is measured in a process of its own.
+//! builds each record. A child process ships the log and does nothing else, and its peak memory is printed.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -20,7 +20,7 @@ use runledger::ship::{DirectoryStore, ShippedFiles, Shipper, ShipperOptions};
 use runledger::{Durability, LedgerReader, Options};
 
 const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
-/// Names the ledger that the process ships. Then the process ships it and does nothing else.
+/// The environment variable that names the ledger in the child process, which only ships this ledger.
 const CHILD: &str = "RUNLEDGER_BENCH_SHIP";
 
 fn main() {

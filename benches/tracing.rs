@@ -1,9 +1,9 @@
 //! Measures what a span costs its caller: `cargo bench --features tracing --bench tracing [-- --seconds 2 --dir
 //! DIRECTORY]`.
 //!
-//! A measured call opens a span, records fields and closes the span. For comparison, the same spans are measured with a
-//! layer that does nothing. A thread of the ledger's layer stores the records in the meantime. Between rounds, the
-//! caller waits for this thread, so that the queue is never full.
+//! A measured call opens a span with fields and closes it. For comparison, the same spans are measured with a layer
+//! that does nothing. A thread of the ledger's layer stores the records in the meantime. Between rounds, the caller
+//! waits for this thread, so that the queue is never full.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -29,7 +29,7 @@ struct Nothing;
 
 impl Layer<Registry> for Nothing {}
 
-/// A measured span, and what is printed for it.
+/// The printed name of a span, and the function that opens and closes the span.
 type Case = (&'static str, fn());
 
 const CASES: [Case; 4] = [

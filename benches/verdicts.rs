@@ -11,8 +11,8 @@
 //!   power is the share of hits. In rows with `all known`, executions have all four metrics. In rows with `alone`,
 //!   executions have only the metric that changed.
 //!
-//! An execution starts every 15 minutes, except in the rows of a nightly job. Each execution has four metrics, which
-//! are drawn independently: outcome, latency, cost and number of tokens.
+//! An execution starts every 15 minutes, except in the rows of a nightly job. The four metrics are drawn independently:
+//! outcome, latency, cost and number of tokens.
 //!
 //! The level of a statistical test is the probability with which it may raise a false alarm. For a given level, no test
 //! has more power than the likelihood-ratio test, which knows the distributions of both sides. The proof is in Lehmann
@@ -56,7 +56,7 @@ fn main() {
         }
     }
     for (name, load) in [("AR(1) load 0.7, by hour", Load::Hourly), ("AR(1) load 0.7, by execution", Load::Each)] {
-        // If both sides cover only a few hours, no test can distinguish a slow hour from a change.
+        // If both sides cover only a day, no test can distinguish a few slow hours from a change.
         for size in sizes.into_iter().chain(few).chain([(100, 100)]) {
             row(name, size, alarms(runs, size, Source { shape: Shape::LogNormal(0.7), load }), 0.03);
         }
@@ -174,7 +174,8 @@ enum Known {
     Changed,
 }
 
-/// How the recent side differs: the factor of its latencies, and its share of failed executions.
+/// How the recent side differs: the factor of its latencies, and its share of failed executions. `known` applies to
+/// both sides.
 #[derive(Clone, Copy)]
 struct Change {
     latency: f64,

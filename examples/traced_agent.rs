@@ -19,7 +19,7 @@ use tracing::{info_span, instrument};
 use tracing_subscriber::layer::SubscriberExt;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // 1. Add the layer to the subscriber of the program, once. No other code names the ledger.
+    // 1. Add the layer to the subscriber of the program, once. The code of the agent does not name the ledger.
     let ledger = Ledger::open("logs/execution_metrics.jsonl")?;
     let layer = LedgerLayer::new(ledger.clone());
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer.clone()))?;

@@ -14,7 +14,7 @@ use runledger::{ExecutionMetrics, Result};
 
 const RECORDS: u64 = 1_000_000;
 
-/// Counts rows by their ends, and refuses a write of more than one row.
+/// Counts rows by their ends, and panics if 1,000 bytes, which are more than a row, are written at once.
 struct Rows<'c> {
     written: &'c Cell<u64>,
     end: &'static [u8],

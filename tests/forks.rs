@@ -73,7 +73,7 @@ fn reported_pid(place: &Place, name: &str) -> u32 {
     report(&place.file(name))[0][0].parse().unwrap()
 }
 
-/// Returns the ids that a child reported, all of which must have a record of success, and the number of records.
+/// Returns the number of ids in these reports, each of which must have a record of success, and the number of records.
 fn succeeded(place: &Place, reports: &[&str]) -> (usize, usize) {
     let found = contents(&place.path(), "after the fork");
     let ids: Vec<_> = reports.iter().flat_map(|name| report(&place.file(name))).collect();
@@ -130,7 +130,6 @@ fn row_16_a_lost_record_is_not_counted_by_parent_and_child() {
     assert!(lost.len() == 1 && lost[0].contains("\"records\":1"), "{lost:?}");
 }
 
-/// A killed process releases the lock. A process that it started does not hold it, because exec closes the descriptors.
 /// Each fork happens while tasks of a runtime append.
 #[test]
 fn row_16_async_calls_in_a_forked_child_are_refused() {
@@ -144,6 +143,8 @@ fn row_16_async_calls_in_a_forked_child_are_refused() {
     assert_eq!(place.in_flight(), [""; 0].map(PathBuf::from));
 }
 
+/// A killed process releases the lock. A process that it started does not hold the lock, because exec closes the
+/// descriptors.
 #[test]
 fn row_16_exec_leaks_no_descriptor() {
     let place = Place::new();
@@ -160,8 +161,8 @@ fn row_16_exec_leaks_no_descriptor() {
     place.say("release");
 }
 
-/// As long as the child lives, it holds the lock of the parent's begun executions. It records its own executions, which
-/// are swept later.
+/// The child holds the lock of the dead parent's begun executions, but they are swept nevertheless. The child records
+/// its own executions. The one that it does not end is swept after its death.
 #[test]
 fn row_16_a_dead_parents_runs_are_swept_while_its_child_lives() {
     let place = Place::new();
@@ -186,8 +187,8 @@ fn row_16_a_dead_parents_runs_are_swept_while_its_child_lives() {
     });
 }
 
-/// A lock outlives its holder only if a child is forked while it is held, and the parent is killed before it releases
-/// it. The others keep their deadline and lose nothing.
+/// A lock outlives its holder if a child is forked while the lock is held, and the parent is killed before it releases
+/// the lock. Other processes keep their deadline and lose nothing.
 #[test]
 fn row_15_a_lock_that_a_forked_child_keeps() {
     let place = Place::new();
@@ -215,7 +216,7 @@ fn row_15_a_lock_that_a_forked_child_keeps() {
 }
 
 /// Returns the real disk, which calls `hook` once after it was armed. The call takes place while the ledger's lock is
-/// held, because the directory of the lock is examined then.
+/// held, because the ledger's directory is examined then.
 fn while_locked(directory: &Path, hook: impl FnMut() + Send + 'static) -> (Arc<HookedDisk>, Arc<AtomicBool>) {
     let directory = ledger_path(directory).parent().unwrap().to_owned();
     let (armed, hook) = (Arc::new(AtomicBool::new(false)), Mutex::new(hook));

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Compares `runledger import` with ccusage, on sessions that have every known trap.
+"""Compares `runledger import` with ccusage, on generated sessions. Most sessions have one of the known traps.
 
-    transcripts.py generate HOME all|agreed          writes 200 sessions of Claude Code and Codex below HOME, and prints
-                                                     what they used. `agreed` leaves out the traps that ccusage 20.0.24
-                                                     does not handle: see DISPUTED
+    transcripts.py generate HOME all|agreed          writes 200 sessions of Claude Code and Codex with their forks and
+                                                     sub-agents below HOME, and prints what they used. `agreed` leaves
+                                                     out the traps that ccusage 20.0.24 does not handle: see DISPUTED
     transcripts.py ours HOME RUNLEDGER LEDGER        imports them, and prints the usage per day and model
     transcripts.py theirs HOME CCUSAGE               prints the usage that ccusage reports (`npm install ccusage@20`)
     transcripts.py compare OURS THEIRS               prints the differences
@@ -27,7 +27,7 @@ CODEX = ["gpt-5", "gpt-5-codex"]
 # The traps of Claude Code and of Codex that ccusage does not handle, and why its count is wrong:
 # - 2, calls without the id of a request: ccusage counts each line of a message as a call. The lines repeat one usage.
 # - 9, `"speed": null` in a usage: ccusage leaves out the call.
-# - 4 of Codex, a fork whose parent is gone: ccusage counts the calls of the parent's history if there is only one.
+# - 4 of Codex, a fork whose parent is gone: if the parent's history has only one call, ccusage counts this call.
 DISPUTED = {"claude": {2, 9}, "codex": {4}}
 
 

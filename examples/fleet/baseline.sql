@@ -1,5 +1,5 @@
 -- What is normal for each skill: latency, tokens and cost. Each value covers the executions where it is known.
--- Percentiles are interpolated linearly, as those of `runledger baseline`.
+-- Percentiles are interpolated linearly, like those of `runledger baseline`.
 SELECT skill_name AS skill,
   count(*) AS executions,
   count(CASE WHEN success THEN 1 END) AS succeeded,

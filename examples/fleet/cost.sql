@@ -1,5 +1,5 @@
 -- The cost of each day, team and model. The team is the column `user`, which `runledger ship --user` sets.
--- Executions without a model have no cost, and are left out.
+-- Executions that used no model have no cost, and are left out.
 -- `cost_usd` is the sum of the known costs, and null if no cost is known. `cost_unknown` counts the unknown costs.
 SELECT day, executions.user AS team, model_name AS model,
   count(*) AS executions,

@@ -1,4 +1,5 @@
--- The skills that must not be released: fewer successes or a higher mean cost than allowed. No row means that all pass.
+-- The skills that must not be released: a lower success rate or a higher mean cost than allowed. If no row is returned,
+-- all skills pass.
 -- Change the limits here. An unknown value is not judged. `cost_unknown` says how many costs the mean does not cover.
 WITH limits AS (
   SELECT CAST(0.985 AS DOUBLE) AS success_rate_min, CAST(0.05 AS DOUBLE) AS cost_mean_usd_max

@@ -22,14 +22,14 @@ def register(spark, root):
 
 
 def session():
-    """Returns a session in UTC, because a day is a day in UTC. A ledger's id is a text."""
+    """Returns a session in UTC, because days begin in UTC. Names of folders, such as a ledger's id, stay texts."""
     builder = SparkSession.builder.appName("runledger fleet")
     builder = builder.config("spark.sql.session.timeZone", "UTC")
     return builder.config("spark.sql.sources.partitionColumnTypeInference.enabled", "false").getOrCreate()
 
 
 def plain(value):
-    """Returns a value that JSON has. An amount stays a text, so that no digit is lost."""
+    """Returns a value that JSON can have. An amount becomes a text, so that no digit is lost, and so does a date."""
     return str(value) if isinstance(value, (decimal.Decimal, datetime.date)) else value
 
 

@@ -2,16 +2,18 @@
 //! [--days 3] [--segment-mib 256]`.
 //!
 //! Each machine has a folder with one ledger, such as `DIRECTORY/machine-0001/execution_metrics.jsonl`. The records are
-//! those of the example `generate_log`, with these changes, which a program that reads many ledgers must handle:
+//! those of the example `generate_log`. They are changed, so that they have what a program that reads many ledgers must
+//! handle:
 //!
-//! - one execution in 7 has a cost with 12 decimals;
-//! - one execution in 11 used a local model without a price, so its cost is unknown;
+//! - about one cost in 7 has 12 decimals;
+//! - about one execution with a cost in 11 used a local model without a price instead, so its cost is unknown;
 //! - one execution in 13 does not report its latency;
-//! - half of the interrupted executions ended later, so they have two lines. Only the last line counts;
-//! - one failed execution in 4 had a credential in its error, which the ledger replaces by a marker;
-//! - in one execution of each ledger, a text was taken out after the line was written.
+//! - about half of the interrupted executions ended later, so they have two lines. Only the last line counts;
+//! - about one failed execution in 4 had a credential in its error, which the ledger replaces by a marker;
+//! - about one failed execution in 4 names a customer. From the first one of each ledger, this text was taken out after
+//!   the line was written.
 //!
-//! The same arguments give the same records. The ids of the ledgers are new in each call.
+//! The same arguments give the same executions. The ids of the ledgers are new in each call.
 
 #[path = "../generate_log/records.rs"]
 mod records;
@@ -25,7 +27,7 @@ use runledger::ledger::Redact;
 use runledger::metrics::{CostProvenance, Status};
 use runledger::{Durability, ExecutionMetrics, Options, Usage, Usd, Uuid};
 
-/// The number of records of one call of `append_all`.
+/// The least number of records of one call of `append_all`, except the last call.
 const BATCH: u64 = 4_096;
 const DAY_MS: u64 = 86_400_000;
 const CUSTOMER: &str = "of customer Ada Example";
@@ -77,7 +79,7 @@ fn generate(path: &Path, seed: u64, count: u64, days: u64, segment_mib: u64) -> 
     // The ledger is not needed after a power cut.
     let options = Options::new().durability(Durability::Flushed).rotate_bytes(Some(segment_mib * 1024 * 1024));
     let ledger = options.open(path)?;
-    // The last execution starts before the last day ends.
+    // The times are random. With this margin, the last execution very probably starts before the last day ends.
     let mut source = Records::new(20, seed).spread(count, days * DAY_MS / 20 * 19);
     let mut batch = Vec::with_capacity(BATCH as usize);
     let mut with_customer = None;

@@ -4,9 +4,9 @@
 //! cargo run --release --example orchestrator
 //! ```
 //!
-//! The orchestrator runs a DAG (a graph of dependencies) of skills. One of the skills fails, one panics and one is
-//! killed. The orchestrator also replays 300 real LLM calls with prices and a quota. Then it prints a report from the
-//! ledger. All files are in `logs/` under the current directory.
+//! The orchestrator runs a DAG (a graph of dependencies) of skills. Some of the skills fail, one panics, and one starts
+//! a worker process that is killed. The orchestrator also replays 300 real LLM calls with prices and a quota. Then it
+//! prints a report from the ledger. All files are in `logs/` under the current directory.
 
 mod replay;
 mod report;

@@ -113,7 +113,7 @@ fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
 }
 
 /// Two durations of each call: the time that the ledger takes, and the floor. The floor is the time that the disk alone
-/// takes to write as many bytes. It is measured after each call.
+/// takes to write about as many bytes. It is measured after each call.
 pub(crate) struct Overhead {
     ledger: Vec<Duration>,
     floor: Vec<Duration>,
@@ -135,8 +135,8 @@ impl Overhead {
         Ok(Self { ledger: Vec::new(), floor: Vec::new(), file })
     }
 
-    /// Adds the time that the ledger took for a call. Then overwrites and syncs as many bytes as a line has, and adds
-    /// the time that the disk took.
+    /// Adds the time that the ledger took for a call. Then overwrites and syncs about as many bytes as a line has, and
+    /// adds the time that the disk took.
     pub(crate) fn add(&mut self, ledger: Duration) -> io::Result<()> {
         let begin = Instant::now();
         self.file.write_all_at(&LINE, (self.floor.len() % LINES * LINE.len()) as u64)?;

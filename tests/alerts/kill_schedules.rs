@@ -35,7 +35,7 @@ fn ledger(disk: &SimulatedDisk) -> Ledger {
     Options::new().clock(|| at(0)).storage(Arc::new(disk.clone())).open(LEDGER).unwrap()
 }
 
-/// Returns an alert of the day, as the JSON of its form.
+/// Returns an alert whose window is one day, read from JSON.
 fn alert(number: u128) -> Alert {
     let json = format!(
         r#"{{"id":"{}","kind":"quota_red","severity":"critical","subject":["api-{number}"],
@@ -62,8 +62,9 @@ impl Random {
 /// What the receiver got, and after how many calls of the disk.
 type Got = Vec<(Uuid, usize)>;
 
-/// One life of a watcher: it finds the alerts, and makes up to `attempts` attempts to deliver one. The receiver refuses
-/// one attempt in three. In half of these, it has accepted the alert, but its answer is lost.
+/// One life of a watcher: it finds the alerts, with an attempt to deliver one after about every second of them. Then it
+/// makes `attempts` more attempts. One attempt in three fails. In half of these, the receiver has accepted the alert,
+/// but its answer is lost.
 fn live(disk: &SimulatedDisk, known: &[Alert], attempts: u64, now_ms: &mut i64, random: &mut Random) -> Got {
     let mut got = Got::new();
     let mut journal = open(disk, *now_ms);
@@ -131,7 +132,7 @@ fn row_34_each_alert_is_sent_once_in_1000_random_kill_schedules() {
                 1 => Loss::Random(random.below(u64::MAX)),
                 _ => Loss::Nothing,
             };
-            // What the receiver got before the kill, it has.
+            // The receiver keeps what it got before the kill.
             for (id, _) in got.iter().filter(|(_, by)| *by <= calls) {
                 *received.entry(*id).or_default() += 1;
             }
@@ -140,7 +141,7 @@ fn row_34_each_alert_is_sent_once_in_1000_random_kill_schedules() {
             disk = disk.crash_after(calls, loss);
         }
         let at = format!("schedule {seed}");
-        // The last life is not disturbed.
+        // The last lives are not disturbed.
         for _ in 0..1_000 {
             for (id, _) in live(&disk, &alerts, 1, &mut now_ms, random) {
                 *received.entry(id).or_default() += 1;

@@ -14,8 +14,8 @@ use crate::children::place::{Place, skill};
 
 type Begun = Arc<Mutex<Vec<Uuid>>>;
 
-/// Makes every async call, and suspends at each call and between the calls. Adds the executions that it begins to
-/// `begun`.
+/// Makes async calls of several kinds, and suspends at each call and between the calls. Adds the executions that it
+/// begins to `begun`.
 async fn all_calls(ledger: &Ledger, begun: &Begun) {
     let say = |id| begun.lock().unwrap().push(id);
     let done = ledger.run_async(skill(), async |execution| {
@@ -48,6 +48,7 @@ fn poll_once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> bool {
 }
 
 /// Checks that each execution in `begun` has one record. The ledger may have one more record, of a cancelled execution.
+/// Returns the number of records.
 fn check(place: &Place, begun: &Begun, at: &str) -> usize {
     let found = contents(&place.path(), at);
     let begun: HashSet<_> = begun.lock().unwrap().iter().copied().collect();
@@ -114,7 +115,7 @@ fn row_33_futures_that_are_dropped_while_the_queue_is_full_leave_one_record_each
     gate.close(true);
     let large_count = fill(&ledger);
 
-    // Its mark waits for room.
+    // The mark of this execution waits for room.
     let mut beginning = Box::pin(ledger.begin_async(skill()));
     assert!(!poll_once(&mut beginning));
     drop(beginning);

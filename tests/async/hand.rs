@@ -31,7 +31,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls `future` at most `polls` times. Waits before each further poll until the task is woken.
+/// Polls `future` at most `polls` times. Waits before each further poll until the task is woken, or for half a second.
 pub(crate) fn poll_times<F: Future + ?Sized>(future: &mut Pin<Box<F>>, polls: usize) -> Option<F::Output> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     for poll in 0..polls {
@@ -85,7 +85,7 @@ impl Gate {
     }
 }
 
-/// Returns a finished record of about `bytes`.
+/// Returns a finished record with a tag of `bytes` bytes.
 pub(crate) fn large(bytes: usize) -> ExecutionMetrics {
     let mut record = ExecutionMetrics::new(Uuid::now_v7(), "large", "1.0.0", Timestamp::UNIX_EPOCH);
     record.timestamp_end = Some(Timestamp::UNIX_EPOCH);

@@ -29,7 +29,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// Returns a budget of that many dollars a day.
+    /// Returns a budget of `limit` dollars a day.
     pub(crate) fn new(limit: &str) -> Self {
         Self::with(limit, "")
     }

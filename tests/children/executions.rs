@@ -264,7 +264,7 @@ fn in_tasks(ledger: &Ledger, report: &Arc<Report>) {
     tasks.into_iter().for_each(|task| runtime.block_on(task).unwrap());
 }
 
-/// Records an execution with a tag of that many bytes, and reports the answer.
+/// Records an execution with a tag of `bytes` bytes, and reports the answer.
 pub(crate) fn record(report: &Report, ledger: &Ledger, skill: Skill, bytes: usize) -> Recorded {
     let mut run = begin(report, ledger.begin(skill));
     run.set_tag("filler", "x".repeat(bytes));

@@ -20,7 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, LedgerReader, Uuid};
 
-/// The child's task, and its directory.
+/// The environment variables with the child's task and its directory.
 pub(crate) const TASK: &str = "RUNLEDGER_TEST_TASK";
 const DIRECTORY: &str = "RUNLEDGER_TEST_DIRECTORY";
 
@@ -107,7 +107,7 @@ pub(crate) fn contents(path: &Path, at: &str) -> HashMap<Uuid, (u64, ExecutionMe
     found
 }
 
-/// Returns true if the record says that its process was killed.
+/// Returns true if the record says that its execution was interrupted.
 pub(crate) fn is_interrupted(record: &ExecutionMetrics) -> bool {
     record.status == Some(Status::Interrupted) && record.execution_succeeded.is_none()
 }
@@ -145,7 +145,7 @@ pub(crate) fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }
 
-/// Returns `RUNLEDGER_TEST_SEED`, or a seed that no run had before, and prints it.
+/// Returns `RUNLEDGER_TEST_SEED`, or a seed from the clock, and prints it.
 pub(crate) fn seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
     let seed = number("RUNLEDGER_TEST_SEED").unwrap_or(now).max(1);

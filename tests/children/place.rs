@@ -11,7 +11,7 @@ use runledger::{Ledger, LedgerReader, Options, Skill, Uuid};
 
 use super::{arguments, ledger_path, prepare};
 
-/// Longer than any test waits.
+/// Longer than any passing test waits.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Place {
@@ -105,7 +105,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // In all passing tests, it has ended already.
+        // In most passing tests, the child has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

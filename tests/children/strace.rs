@@ -16,7 +16,7 @@ pub(crate) const UNLINK: &str = "?unlink,?unlinkat";
 pub(crate) const MKDIR: &str = "?mkdir,?mkdirat";
 /// Creating the commit area takes 257 equal writes of one page each, of which only a few are tried.
 const ALIKE: std::ops::Range<usize> = 6..250;
-/// No run makes as many calls of one kind. A test that gets here would never end.
+/// No run makes as many calls of one kind. A test that reaches this number fails.
 pub(crate) const CALLS_MAX: usize = 500;
 
 /// Returns true if strace is installed and may trace. Otherwise prints that once.

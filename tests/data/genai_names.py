@@ -2,8 +2,8 @@
 
 Usage: python3 genai_names.py genai-prices-0.2.3.json > genai_names.jsonl
 
-Each line is [provider or null, name, [provider, model] or null]. The names are those of the table, what its rules begin,
-end and contain, and all of these with endings that vendors use.
+Each line is [provider or null, name, [provider, model] or null]. The names are a sample of those of the table, the
+texts in its rules, and all of these with endings that vendors use.
 """
 
 import json

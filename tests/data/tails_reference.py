@@ -1,4 +1,4 @@
-"""Prints tails_reference.jsonl: tails of the normal distribution, of Student's and of that of χ², by scipy.
+"""Prints tails_reference.jsonl: tails of the normal, Student's and the χ² distribution, computed by scipy.
 
 python tails_reference.py > tails_reference.jsonl   (Python 3.11, scipy 1.17)
 """

@@ -24,7 +24,7 @@ struct Place {
 }
 
 impl Place {
-    /// Creates a ledger of nine records, two in each segment. It has four sealed segments and an active one.
+    /// Creates a ledger of nine records: two in each of four sealed segments, and one in the active segment.
     fn new() -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
         let ledger = place.open();
@@ -181,7 +181,8 @@ fn the_archive_grows_and_another_one_says_where_it_begins() {
     ledger.archive_segments(4, &other).unwrap();
 }
 
-/// The head of an archived line is compared with the archive. The ledger itself knows only its number.
+/// The head of an archived line is compared with the archive. The ledger itself only counts such heads, except for that
+/// of the last archived line, whose hash it knows.
 #[test]
 fn kept_heads_are_compared_with_the_archive_and_the_ledger() {
     let place = Place::new();
@@ -240,7 +241,7 @@ fn a_segment_that_does_not_verify_stays_with_all_after_it() {
     assert_eq!(
         stays,
         [
-            // The first line of segment 2 states the hash of another line than the last line of this segment.
+            // The first line of segment 2 was edited, so it does not match its hash.
             Some("segment 2 does not continue the chain of this segment".to_owned()),
             Some("the earlier segment 1 stays".to_owned()),
             Some("the earlier segment 1 stays".to_owned()),
@@ -547,7 +548,7 @@ fn row_32_a_crash_at_any_call_of_archiving_loses_nothing() {
     assert!(states.len() > 40);
 }
 
-/// An error at any call is reported and loses nothing, and the next attempt completes the move.
+/// An error at any call loses nothing, and the next attempt completes the move.
 #[test]
 fn row_32_an_error_at_any_call_of_archiving_loses_nothing() {
     let start = SimulatedDisk::new();
@@ -650,7 +651,7 @@ fn row_32_a_crash_at_any_call_of_archiving_a_file_loses_nothing() {
 }
 
 #[test]
-fn files_are_kept_or_deleted_and_the_events_have_their_hash_and_the_reason() {
+fn files_are_archived_or_deleted_and_the_events_have_their_hash_and_the_reason() {
     let place = Place::new();
     let ledger = place.open();
     let [kept, routine] = ["kept.md", "routine.md"].map(|name| place.path(name));

@@ -121,7 +121,7 @@ fn rotations() -> (&'static str, usize, Used) {
     ("rotations", 160, used)
 }
 
-/// Lines that fill the commit area, so that its base is moved, and one line that is larger than it.
+/// Writes lines that fill the commit area, so that its base is moved, and lines that are larger than the area.
 fn area_moves() -> (&'static str, usize, Used) {
     let mut used = Used::new(SimulatedDisk::new(), 100_000_000, Chain::Whole);
     let journal = used.open();
@@ -129,7 +129,7 @@ fn area_moves() -> (&'static str, usize, Used) {
     ("area moves", 6, used)
 }
 
-/// Writes lines while the sync of the area fails, and then the syncs of the area and the segment.
+/// Writes lines while the sync of the area fails, and later while the syncs of the area and the segment both fail.
 fn failed_syncs() -> (&'static str, usize, Used) {
     let mut used = Used::new(SimulatedDisk::new(), 4_000, Chain::Repeated);
     let journal = used.open();
@@ -140,7 +140,7 @@ fn failed_syncs() -> (&'static str, usize, Used) {
     ("failed syncs", 112, used)
 }
 
-/// An execution: its id, the number of calls after which it had begun, and its answer.
+/// An execution: its id, and the numbers of calls after which it had begun and its end was answered.
 struct Run {
     id: Uuid,
     begun: usize,
@@ -255,7 +255,7 @@ impl Workload for Executions {
     }
 }
 
-/// Tries ten thousand different crash states, which differ in their readable content or in the number of answers.
+/// Tries at least ten thousand crash states, which differ in their readable content or in the number of answers.
 ///
 /// `RUNLEDGER_CRASH_STATES` sets a larger number, and `RUNLEDGER_TEST_SEED` another seed. The seed is printed, and a
 /// failure names the call and the loss.

@@ -1,7 +1,7 @@
 //! Promise: damage is reported at its place and affects nothing else, and the ledger continues.
 //!
-//! The tests truncate files and flip bytes, at every position, while no process uses the ledger.
-//! `tests/durability/power_cut.rs` tests crashes.
+//! The tests truncate files and flip bytes, at every position. One of them does so while a reader has the journal open,
+//! and the others while no process uses the ledger. `tests/durability/power_cut.rs` tests crashes.
 
 #![cfg(feature = "simulation")]
 
@@ -384,9 +384,9 @@ fn row_03_a_flipped_byte_of_the_commit_area_does_no_harm() {
     }
 }
 
-/// A byte is flipped in the other files of the machinery: those of begun executions, spilled records and events, and
-/// the locks. One mark may be lost, but no line is, and the other mark is swept. A spilled record that cannot be
-/// appended goes to the quarantine.
+/// A byte is flipped in the other files of the machinery: those of begun executions, spilled records and events. One
+/// mark may be lost, but no line is, and the other mark is swept. A spilled record that cannot be appended goes to the
+/// quarantine.
 #[test]
 fn row_03_a_flipped_byte_of_the_other_machinery_costs_no_line() {
     let disk = SimulatedDisk::new();

@@ -90,7 +90,7 @@ fn used() -> Used {
 }
 
 impl Used {
-    /// Checks the record of a disk after that many `calls`.
+    /// Checks the record of a disk that crashed after `calls` calls.
     fn check(&self, calls: usize, record: Option<&ExecutionMetrics>, at: &str) {
         let Some(record) = record else { return assert!(calls < self.started, "{at}: started, and nobody knows it") };
         let is_marked = record.progress.as_ref().is_some_and(|progress| progress.percent == Some(50.0));
@@ -214,8 +214,8 @@ fn a_completion_that_cannot_be_stored_is_an_error_and_can_be_repeated() {
     assert_eq!(records_of(&ledger, id), [done.record]);
 }
 
-/// A process that completes an execution again finds its record in the ledger, because its segment is not moved away
-/// before.
+/// A process that completes an execution again finds the record in the ledger, because the segment of the record is not
+/// archived before.
 #[test]
 fn a_segment_that_may_hold_the_record_is_not_archived() {
     let used = used();

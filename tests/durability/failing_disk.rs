@@ -263,7 +263,7 @@ fn row_10_the_count_of_lost_records_waits_until_it_is_written() {
     (0..5).for_each(|_| answers.record(&ledger));
     assert_eq!(answers.lost.len(), 5);
     disk.lift_faults();
-    // Exactly half a line is written.
+    // Only the first 20 bytes of the line are written.
     let for_events = |path: &Path| path == machinery("events.jsonl");
     disk.inject_lasting(move |_, op, path| op == Op::Append && for_events(path), InjectedFault::Short(20));
     let calls = disk.calls().len();

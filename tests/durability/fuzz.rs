@@ -162,7 +162,7 @@ fn lasting(root: &Path) -> Tree {
     tree
 }
 
-/// Checks a case. Prints it if it fails or takes more than a minute.
+/// Checks cases, and returns their number. Prints a case that fails or takes more than a minute.
 fn run(killed: &Killed, cases: impl Iterator<Item = (String, Vec<Change>)> + Send, root: &Path) -> u64 {
     std::thread::scope(|scope| {
         let (say, said) = mpsc::channel::<String>();

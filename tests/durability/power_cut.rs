@@ -29,7 +29,7 @@ fn numbers(journal: &Journal) -> Vec<usize> {
     simulation::numbers(journal, Chain::Whole)
 }
 
-/// Returns true if the calls before and after `n` calls write pages of a new commit area, which are equal.
+/// Returns true if the last of the first `n` calls and the next call write pages of a new commit area, which are equal.
 fn amid_equal_writes(calls: &[DiskCall], n: usize) -> bool {
     let writes =
         |call: Option<&DiskCall>| call.is_some_and(|call| call.op == Op::WriteAt && call.path.ends_with("commit.new"));
@@ -345,7 +345,7 @@ fn row_05_nuls_after_the_base_are_repaired_from_the_commit_area() {
     for (from, to) in [(6, 7), (6, 9), (8, 11), (11, 12), (6, 12)] {
         let after = disk.crash_after(usize::MAX, Loss::Nothing);
         let mut torn = whole.clone();
-        // From the middle of a line to the middle of another, except for the first and the last case.
+        // From the base, or from the middle of a later line, to ten bytes before the end of a line.
         let (from, to) = (line_begins(&whole, from) + if from > 6 { 70 } else { 0 }, line_begins(&whole, to) - 10);
         torn[from..to].fill(0);
         put(&after, PATH, &torn);

@@ -29,7 +29,7 @@ fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-/// Returns record `number`. The error of each record has the secret.
+/// Returns record `number`. In every fourth record, beginning with record 2, the error and a tag have the secret.
 fn record(number: u128) -> ExecutionMetrics {
     let start = "2026-02-14T00:00:00Z".parse::<Timestamp>().unwrap();
     let mut record = ExecutionMetrics::new(id(number), "publish", "0.1.0", start);
@@ -101,7 +101,7 @@ fn with_secret(disk: &SimulatedDisk) -> Vec<(PathBuf, usize)> {
     found
 }
 
-/// Returns the record of execution `number`, from the ledger or its archive. Both must verify.
+/// Returns the record of execution `number`, and all ids and notes, from the ledger and its archive. Both must verify.
 fn found(disk: &SimulatedDisk, number: u128, heads: &[Head]) -> (ExecutionMetrics, BTreeSet<Uuid>, Vec<String>) {
     let disk = disk.crash_after(usize::MAX, Loss::Nothing);
     let (mut record, mut ids, mut notes) = (None, BTreeSet::new(), Vec::new());
@@ -122,13 +122,14 @@ fn found(disk: &SimulatedDisk, number: u128, heads: &[Head]) -> (ExecutionMetric
     (record.unwrap(), ids, notes)
 }
 
-/// Returns a reader of the ledger at `path`. An archive is never opened for writing, except on a copy of the disk.
+/// Opens the ledger at `path` for writing, and returns its reader. An archive may be opened for writing only on a copy
+/// of the disk.
 fn reader(disk: &SimulatedDisk, path: &str) -> LedgerReader {
     on(disk, path).reader()
 }
 
-/// Creates a ledger of nine records. Record 2 is in a sealed segment, and in the archive if `archives`. Record 6 is in a
-/// sealed segment, and record 10, if it is there, in the active one.
+/// Creates a ledger of `last` records. Record 2 is in a sealed segment, which is moved to the archive if `archives`.
+/// Record 6 is in a sealed segment, and record 10, if it is there, in the active one.
 fn prepared(archives: bool, last: u128) -> (SimulatedDisk, Head) {
     let disk = SimulatedDisk::new();
     let ledger = on(&disk, PATH);
@@ -177,8 +178,8 @@ fn row_35_a_redacted_text_is_in_no_file_and_the_ledger_verifies() {
     }
 }
 
-/// Overwriting the commit area takes 256 equal writes of one page each, of which only a few are tried. `call` is the number
-/// of a call of the file at `path`.
+/// Overwriting the commit area takes 256 equal writes of one page each, of which only a few are tried. `call` is the
+/// number of a call of the file at `path`.
 fn is_alike(call: usize, path: Option<&Path>) -> bool {
     path.is_some_and(|path| path.ends_with("commit")) && !call.is_multiple_of(40)
 }
@@ -379,7 +380,7 @@ fn readers_and_writers_continue_beside_a_redaction() {
         assert_eq!(follower.next_line().unwrap().unwrap().seq, Some(number as u64));
     }
     let copied = follower.last().cloned();
-    // Another process has all ids in memory, and redacts nothing itself.
+    // `ledger` has all ids in memory, and redacts nothing itself.
     for number in [2, 6, 10] {
         redact(&place.open(), number).unwrap();
     }

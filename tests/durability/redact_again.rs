@@ -157,7 +157,7 @@ fn a_verification_beside_redactions_finds_no_fault() {
 }
 
 #[test]
-fn every_redaction_of_a_line_is_named_and_each_must_be_stated() {
+fn every_redaction_of_a_line_is_named() {
     let place = Place::new();
     let ledger = place.open();
     ledger.append(&record(1)).unwrap();

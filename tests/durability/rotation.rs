@@ -1,5 +1,5 @@
-//! Promise: a ledger of several segments is one ledger. Its chain is read and verified over all of them, and a sealed
-//! segment is never changed.
+//! Promise: a ledger of several segments is one ledger. Its chain is read and verified over all of them, and no append
+//! changes a sealed segment.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -54,7 +54,7 @@ fn sealed(place: &Place, segment: u64) -> PathBuf {
     machinery(place, &format!("sealed/{segment:06}.jsonl"))
 }
 
-/// Truncates the file after its first `lines` lines.
+/// Truncates the file after its first `lines` lines, and returns its new length.
 fn keep(path: &PathBuf, lines: usize) -> u64 {
     let text = fs::read_to_string(path).unwrap();
     let kept: String = text.split_inclusive('\n').take(lines).collect();

@@ -49,14 +49,14 @@ fn each_column_is_the_key_of_a_record_in_which_its_value_is_read_back() {
     for ((column, key), cell) in run_log_columns().iter().zip(row) {
         let value = key.split('.').fold(&record, |value, key| &value[key]);
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        // A number of the JSON has other digits than the cell, such as 1e-8.
+        // A number may have other digits in the JSON than in the cell, such as 1e-8.
         let same = value == cell || value.parse::<f64>().ok() == Some(cell.parse().unwrap_or(f64::NAN));
         assert!(same, "{column}: {key} is {value}, and the cell is {cell}");
     }
     assert_eq!(run_log_columns().map(|(column, _)| column), COLUMNS);
 }
 
-/// Returns a record with all columns, one with as few as possible, and one with texts that would break a row.
+/// Returns a record with all columns, one with as few as possible, and one whose texts look like formulas.
 fn samples() -> Vec<ExecutionMetrics> {
     let mut full = execution(1, 0);
     full.run.parent_run_id = Some("run-0".into());

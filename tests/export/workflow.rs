@@ -106,7 +106,7 @@ fn an_event_has_exactly_the_members_of_the_schema_in_order() {
     assert_eq!(keys(&event["human_feedback"]), ["content", "timestamp_utc", "type"]);
 }
 
-/// The schema refuses an event with a missing member, an unknown member, or a value of another type.
+/// The schema refuses an event without a required member, with an unknown member, or with a value of another type.
 #[test]
 fn the_schema_refuses_other_objects() {
     let mut record = full();
@@ -183,7 +183,7 @@ fn workflow_run_id_is_the_same_for_all_tasks_of_a_run_and_no_other() {
 }
 
 #[test]
-fn an_unknown_run_is_null_and_counted_and_so_is_a_named_one() {
+fn an_unknown_run_is_null_and_both_unknown_and_named_runs_are_counted() {
     let mut named = bare(2);
     named.run.run_id = Some("nightly-7".to_owned());
     let records = [bare(1), named, full()];
@@ -293,7 +293,7 @@ fn llm_trace_has_every_call_in_order_with_model_prompt_and_completion() {
                 "prompt": "Write a parser.",
                 "completion": "fn parse() {}\n",
             },
-            // A text that was not stored is null; the record only has its hash.
+            // A text that was not stored is null.
             {"call_sequence": 2, "model_name": "gpt-4", "prompt": null, "completion": null},
         ])
     );

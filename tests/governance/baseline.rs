@@ -325,7 +325,8 @@ fn the_latest_executions_are_those_that_began_last() {
 
 // More latencies than are counted one by one.
 
-/// Returns many latencies of all sizes, by a rule that needs no list: the k-th smallest is `k²`, up to 40 minutes.
+/// Returns many latencies of all sizes, by a rule that needs no list: the k-th smallest is `k² / 1000` ms, up to 40
+/// minutes.
 fn many() -> impl DoubleEndedIterator<Item = u64> + Clone {
     (1..=49_153_u64).map(|k| k * k / 1_000)
 }
@@ -367,7 +368,7 @@ fn bounded_percentiles_do_not_depend_on_the_order() {
         all.to_bytes()
     };
     let whole = bytes(&[&latencies]);
-    // Two exact halves are bounded together, in either order of a bounded and an exact part.
+    // Two exact halves become bounded when they are merged. A bounded and an exact part are merged in either order.
     let reversed: Vec<u64> = latencies.iter().rev().copied().collect();
     assert_eq!(bytes(&[&latencies[..25_000], &latencies[25_000..]]), whole);
     assert_eq!(bytes(&[&reversed[..49_500], &reversed[49_500..]]), whole);

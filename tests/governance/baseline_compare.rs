@@ -1,5 +1,5 @@
-//! Promise: frozen baselines stay the same for a week. A comparison reports only real regressions: chance does not
-//! count as a regression, and a tiny change does not either.
+//! Promise: frozen baselines stay the same for a week. A comparison reports a regression only if chance is an unlikely
+//! explanation and the change is not tiny.
 
 use runledger::journal::JournalOptions;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ fn a_week_is_frozen_once() {
     let before = || [Ok(record("skill", "2026-02-01T00:00:00Z"))];
     let frozen = journal.freeze(at("2026-02-09T00:00:00Z"), before()).unwrap();
     assert_eq!(frozen.computed_from.records, 1);
-    // This record is not read at all.
+    // The records are not read, because the week is frozen already.
     let unread = std::iter::from_fn(|| -> Option<Result<ExecutionMetrics>> { panic!("the week is frozen") });
     let again = journal.freeze(at("2026-02-15T23:59:59Z"), unread).unwrap();
     assert_eq!(again.to_json().unwrap(), frozen.to_json().unwrap());
@@ -471,8 +471,8 @@ fn one_very_long_latency_leaves_percentiles_exact() {
 
 // What correlated executions show.
 
-/// Returns an execution for each quarter of an hour from `first` on. In each hour, `latency` is multiplied by that
-/// hour's load.
+/// Returns an execution for each of `count` quarters of an hour from quarter `first` on. Its latency is multiplied by
+/// the load of its hour.
 fn loaded(first: u64, count: u64, load: impl Fn(u64) -> f64) -> Vec<ExecutionMetrics> {
     let execution = |i: u64| {
         let start = at("2026-01-05T00:00:00Z").plus_ms((first + i) * 900_000);
@@ -483,14 +483,13 @@ fn loaded(first: u64, count: u64, load: impl Fn(u64) -> f64) -> Vec<ExecutionMet
     (0..count).map(execution).collect()
 }
 
-/// On every third day, executions take 1.5 times as long. Three days of executions that end with such a day are not a
-/// change.
+/// On every third day, executions take 1.5 times as long. One more such day is not a change.
 #[test]
 fn bad_days_that_the_baseline_knows_are_not_a_change() {
     let day = |hour: u64| if hour / 24 % 3 == 2 { 1.5 } else { 1.0 };
     let steady = |_: u64| 1.0;
     let latency = |before: Vec<ExecutionMetrics>, recent| compare(before, recent).skills["skill"].latency_ms;
-    // A single day, the 29th, is slow.
+    // The recent executions are those of one slow day.
     let known = latency(loaded(0, 28 * 96, day), loaded(28 * 96 + 96, 96, |_| 1.5));
     assert_eq!(known.verdict, Verdict::NoChangeShown, "{known:?}");
     assert!(known.design_effect.unwrap() > 10.0, "{known:?}");
@@ -517,7 +516,7 @@ fn a_long_history_does_not_hide_that_the_executions_of_a_day_resemble_each_other
     assert!(latency.design_effect.unwrap() > 10.0, "{latency:?}");
 }
 
-/// A line as version 2 wrote it: without costs, tokens and blocks.
+/// A line as version 2 wrote it: without the single costs and tokens, and without blocks.
 #[test]
 fn baselines_of_an_earlier_version_are_compared_as_far_as_they_go() {
     let used = |latency_ms| {

@@ -17,8 +17,8 @@ fn counts(tally: &Tally) -> (Vec<(&str, u64)>, u64) {
 #[test]
 fn average_regenerations_per_shot() {
     let derived = derive(&production());
-    // 11 close-ups with 3 regenerations, 4 wide shots and 3 drone shots with 1, 8 with none, and one close-up without a
-    // count.
+    // 11 close-ups with 3 regenerations, 4 wide shots and 3 drone shots with 1, 8 shots with 0, and one close-up whose
+    // count is unknown.
     assert_eq!((derived.shots.shots, derived.shots.regenerations_unknown), (27, 1));
     assert_eq!(derived.shots.regenerations, Some(40));
     assert_eq!(derived.shots.average_regenerations, Some(40.0 / 26.0));
@@ -215,7 +215,7 @@ fn high_risk_shot_types() {
         risks(&production()),
         [
             (Some("close-up".into()), [Some(true); 3]),
-            (Some("drone".into()), [None; 3]), // three shots have no counts
+            (Some("drone".into()), [None; 3]), // three shots are too few
             (Some("wide".into()), [Some(false); 3]),
         ]
     );
@@ -239,7 +239,7 @@ fn a_risk_is_above_one_and_a_half_times_the_average_of_all_shots() {
     assert_eq!(risks(&at_the_limit)[0].1, [Some(false), None, None]);
     let above = [shots("a", 10, 3, None), shots("b", 11, 1, None)].concat();
     assert_eq!(risks(&above)[0].1, [Some(true), None, Some(true)]);
-    // 10 of 10 fail, then 10 of 15 and 10 of 16 in all: 1.0 is exactly 1.5 times 2/3.
+    // All 10 shots of one type fail, which are 10 of 15 shots in all, and then 10 of 16: 1.0 is exactly 1.5 times 2/3.
     let failing = |others| {
         let others = shots("b", others, 0, Some(QcOutcome::Pass));
         risks(&[shots("a", 10, 0, Some(QcOutcome::Fail)), others].concat()).remove(0).1

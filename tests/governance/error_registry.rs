@@ -52,7 +52,7 @@ impl Fixture {
         std::fs::read_to_string(self.logs().join("error-registry.md")).unwrap()
     }
 
-    /// Returns the number, times and status of each error.
+    /// Returns the number, the count and the status of each error.
     fn listed(&self) -> Vec<String> {
         let text = |error: &RegisteredError| format!("{} {} {}", error.id, error.count, error.status);
         self.open().errors().unwrap().iter().map(text).collect()
@@ -227,7 +227,7 @@ fn a_new_error_gets_the_next_number_and_a_known_one_is_counted() {
 fn the_second_of_two_errors_with_one_number_gets_the_next() {
     let fixture = Fixture::new();
     fixture.export("r-1", &[failed(1, "refused")]);
-    // A process writes this if it read the journal before that line was in it.
+    // A process that read the journal before the first line was in it writes such a line.
     let line = fixture.journal().lines().next().unwrap().to_owned();
     let payload = line[..line.find(",\"seq\"").unwrap()].replace("refused", "no route") + "}";
     let journal = Journal::open(fixture.logs().join("error-registry.jsonl"), fixture.clock.journal_options()).unwrap();
@@ -247,7 +247,7 @@ fn exporting_a_run_again_neither_numbers_nor_counts_nor_writes() {
     assert!(first.written);
     let before = (fixture.journal(), fixture.rendered(), std::fs::read_dir(fixture.logs()).unwrap().count());
     fixture.clock.forward(MINUTE_MS);
-    // A person may add to it.
+    // A person may add to the log.
     std::fs::write(&first.path, first.log.to_markdown() + "\nSeen. M.\n").unwrap();
     let again = fixture.export("r-1", &run);
     assert_eq!((again.written, &again.name, &again.log), (false, &first.name, &first.log));
@@ -470,7 +470,7 @@ fn the_unfinished_work_of_a_dead_process_is_completed() {
     let [error] = &fixture.open().errors().unwrap()[..] else { panic!() };
     assert_eq!((error.count, &error.run_logs[..]), (1, &["2026-02-14_11-00_publish-2.md".to_owned()][..]));
     assert!(!fixture.logs().join("error-registry.new").exists());
-    // Written, but not yet linked, as if the last line had not been appended.
+    // The last line links the log to its error.
     let journal = fixture.journal();
     assert!(journal.lines().last().unwrap().contains("\"logged\""), "{journal}");
 }

@@ -98,7 +98,7 @@ fn a_crash_at_each_call_of_an_export() {
     let end = disk.calls().len();
     let mut states = 0;
     for calls in begin..=end {
-        // All, none, and some of the unsynced writes are lost.
+        // None, all, and some of the unsynced writes are lost.
         for loss in [Loss::Nothing, Loss::Unsynced, Loss::Numbered(1 + calls as u64)] {
             let at = format!("after {calls} of {begin} to {end} calls, {loss:?}");
             let after = disk.crash_after(calls, loss);

@@ -109,7 +109,7 @@ fn racing_and_killed_processes_number_each_error_once_without_gaps() {
             names.insert(words[1].clone());
         }
     }
-    // There is one log for each run, except for logs that a killed process left without a link.
+    // There is one log for each run, and at most one more for each kill, which a killed process left without a link.
     let files = std::fs::read_dir(place.file("run-logs")).unwrap();
     let logs = files.filter(|file| file.as_ref().unwrap().file_name().to_str().unwrap().parse::<LogName>().is_ok());
     let logs = logs.count() as u64;

@@ -279,8 +279,8 @@ fn qc_failure_rate_spikes() {
     controls(&mut log, BEFORE, QcOutcome::Fail, 10);
     controls(&mut log, NOW, QcOutcome::Pass, 36);
     controls(&mut log, NOW, QcOutcome::Fail, 4);
-    // These executions do not count. Some have no outcome. The others started outside the window and the reference
-    // period, which ends where the week begins.
+    // These executions do not count. Some have an unknown outcome. The others started outside the window and the
+    // reference period, which ends where the week begins.
     for start in ["2026-10-18T23:59:59.999Z", "2026-11-20T00:00:00Z"] {
         controls(&mut log, start, QcOutcome::Fail, 50);
     }
@@ -521,7 +521,7 @@ fn models_are_compared_within_a_skill() {
 }
 
 /// Many questions raise no more false alarms than one. A result that would be significant alone is not significant
-/// among a hundred questions.
+/// among eleven questions.
 #[test]
 fn many_tests_raise_no_more_false_alarms_than_one() {
     let with_others = |others: usize| {
@@ -561,7 +561,7 @@ fn executions_at_the_end_of_a_window_are_not_in_it() {
     assert_eq!(log.report().executions, 2);
 }
 
-/// The documented defaults are those of the file that `runledger policy` prints.
+/// The JSON of the default policy and an empty object are both read as the default policy.
 #[test]
 fn a_policy_file_needs_only_what_differs() {
     let all = Policy::default().to_json().unwrap();

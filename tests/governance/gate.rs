@@ -260,7 +260,8 @@ fn regen_count_tracked() {
     assert_eq!(reasons(&report), [""; 0]);
 }
 
-/// The first attempt is missed too. The reason names the scene, because scenes can have shots of the same name.
+/// The gate also notices that the first attempt is missing. The reason names the scene, because scenes can have shots
+/// of the same name.
 #[test]
 fn the_first_attempt_is_missed_if_only_a_later_one_has_a_record() {
     let lost = r#"missing log entry: "renderer": shot "s-4" has no record of attempt 0 []"#;
@@ -877,7 +878,8 @@ fn a_paused_execution_fails_the_run_until_a_later_record_ends_it() {
         let several = r#"overwritten entry: "name-files": it has several records that differ [7]"#;
         assert_eq!(with(vec![end, paused()]), [several]);
     }
-    // It can be interrupted while it is paused. Only the earlier record knows less.
+    // A paused record may follow an interrupted one, which knows less. An interrupted record may not follow a paused
+    // one.
     let mut interrupted = record(7, "name-files", Kind::Skill);
     interrupted.set_status(Status::Interrupted);
     assert_eq!(with(vec![interrupted.clone(), paused()]), [waits]);

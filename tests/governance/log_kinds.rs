@@ -216,7 +216,7 @@ fn failures_and_panics_leave_their_records() {
     assert_eq!((first.regen_count, first.shot_id.as_deref(), &first.artifact), (Some(2), Some("shot-004"), &None));
 }
 
-/// For a guard that lives across an `.await`, where no closure fits: the same facts through `fill`.
+/// A guard that lives across an `.await` cannot use a closure. It takes the same facts through `fill`.
 #[test]
 fn a_guard_takes_the_same_facts() {
     let place = Place::new();

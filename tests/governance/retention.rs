@@ -111,7 +111,7 @@ fn logs_of_failed_runs_are_kept_unless_the_policy_archives_them() {
         of_log(failed, &archive_failed(), after(400)),
         (Action::Archive, "400 days old, and its run failed".to_owned())
     );
-    // A failed run is not the same as a run that may be an improvement.
+    // A failed run is archived even if it is unknown whether it led to an improvement.
     assert_eq!(of_log(facts(Some(false), None), &archive_failed(), after(400)).0, Action::Archive);
 }
 
@@ -180,7 +180,7 @@ fn sealed_segments_older_than_the_policy_move_to_the_archive_from_the_first_one_
     assert_eq!(of_segments(&[oldest, segment(2, Some(45), Some("torn"))])[1], keep(2, "torn"));
 }
 
-/// The file in JSON, as a program reads it.
+/// The items of a plan in JSON, as a program reads them.
 #[test]
 fn an_item_in_json() {
     let logs = [LogFile::new("a.md", Ok(facts(ROUTINE.0, ROUTINE.1)))];
@@ -313,7 +313,7 @@ fn a_text_that_is_not_a_run_log_is_refused_with_every_reason() {
              its header has no **Status:** Completed, Failed or In Progress"
         )
     );
-    // A header that occurs twice does not count.
+    // A line of the header that occurs twice does not count.
     for doubled in ["**Started:** 2025-01-03 14:30", "**Status:** Failed"] {
         let text = text.replace("\n\n---", &format!("\n{doubled}\n\n---"));
         assert!(reasons(NAME, &text).starts_with("its header has no **S"), "{doubled}");

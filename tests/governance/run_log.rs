@@ -34,7 +34,7 @@ fn log(records: impl IntoIterator<Item = ExecutionMetrics>) -> RunLog {
     RunLog::new(&Run::new("r-1", records).unwrap(), prices()).unwrap()
 }
 
-/// Returns the execution of an example run, with its steps, its decision and its error.
+/// Returns the execution of an example run, with its steps, its decision and its errors.
 fn review() -> ExecutionMetrics {
     let mut review = record(1, "review", "2026-01-03T14:30:12Z", Status::Success);
     review.run.mode = Some("review-tagged".into());
@@ -145,8 +145,8 @@ fn each_heading_of_the_template_is_in_its_place() {
     }
 }
 
-/// Returns a failing run with children and two models, one without a price and one with a cost that its vendor
-/// reported.
+/// Returns a failing run with children and three models: one with a price, one without a price, and one with costs that
+/// its vendor reported.
 fn pipeline() -> Vec<ExecutionMetrics> {
     let mut root = record(1, "pipeline", "2026-02-14T23:58:00Z", Status::Failed);
     root.run.description = Some("Draw scene 7".into());
@@ -482,7 +482,7 @@ fn a_text_that_is_not_a_run_log_is_refused_with_its_line() {
 #[derive(Default)]
 struct Shown {
     headings: Vec<String>,
-    /// The cells of all tables, without their heads.
+    /// The number of rows of all tables, without their heads.
     rows: usize,
     /// The parts that no log of this crate has: links, HTML, code blocks, quotations.
     other: Vec<String>,

@@ -1,5 +1,5 @@
-//! The real disk with a hook before each operation. In the hook, a test can wait for the operation, delay it, or make
-//! it fail.
+//! The real disk with a hook before each operation except unlocking. In the hook, a test can wait for the operation,
+//! delay it, or make it fail.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 

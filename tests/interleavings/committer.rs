@@ -82,10 +82,11 @@ enum Fate {
     TakenBack,
 }
 
-/// What happens to the jobs of a scene.
+/// How many jobs of a scene had each fate, by whether the job waited for room.
 type Seen = BTreeMap<(bool, Fate), usize>;
 
-/// Tasks that put jobs, and one thread that takes them. Returns how often each plan had each fate.
+/// Runs tasks that put jobs, and one thread that takes them. Returns how many jobs had each fate, by whether the job
+/// waited for room.
 fn play(tasks: usize, jobs: usize) -> Seen {
     let patience = (draw(2) == 0).then_some(Duration::from_millis(1));
     let queue = shuttle::sync::Arc::new(Queue::new(BOUND, patience));

@@ -77,7 +77,7 @@ enum Answer {
 /// held.
 #[derive(Default)]
 struct History {
-    /// The calls in the order in which they joined, with the earlier calls of their batch.
+    /// The calls in the order in which they joined, each with the number of earlier calls in its batch.
     joined: Mutex<Vec<(Call, usize)>>,
     answers: Mutex<BTreeMap<Call, Answer>>,
     leads: AtomicBool,
@@ -206,8 +206,8 @@ fn played(
 const SEED: u64 = 26;
 const ORDERS: usize = 2000;
 
-/// Plays two to four callers with one to three calls each, in random orders of threads. Every second call has one of
-/// `faults`, which happens if the call leads.
+/// Plays two to four callers with one to three calls each, in random orders of threads. About every second call has one
+/// of `faults`, which happens if the call leads.
 fn in_random_orders(faults: &'static [Fault]) {
     let scene = || {
         let fault = || if draw(2) == 0 { Fault::None } else { faults[draw(faults.len())] };
@@ -257,8 +257,8 @@ fn row_26_leaders_that_fail_and_panic_in_turn() {
     in_random_orders(&[Fault::Error, Fault::Gathering, Fault::Closing, Fault::Writing, Fault::Syncing]);
 }
 
-/// Plays every order of threads. In one play, every leader has the same fault. Errors are left out, because for the
-/// order of threads they equal successes.
+/// Plays every order of threads with at most `switches_max` switches. In one play, every leader has the same fault.
+/// Errors are left out, because for the order of threads they equal successes.
 fn in_every_order(callers: usize, calls: usize, switches_max: usize) {
     for fault in [Fault::None, Fault::Gathering, Fault::Closing, Fault::Writing, Fault::Syncing] {
         let (orders, seen) = played(FewSwitches::new(switches_max), move || Scene::play(callers, calls, || fault));

@@ -245,7 +245,7 @@ fn bad_addresses(good: Option<&str>) -> Vec<String> {
         format!("host=localhost password='{SECRET}"),
         format!("{SECRET}=1"),
         SECRET.to_owned(),
-        // TLS: an unknown mode, an unsupported one, a root without a mode, and a missing file.
+        // TLS: an unknown mode, an unsupported negotiation, a root without a mode, and a missing file.
         format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?sslmode={SECRET}"),
         format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?sslmode=require&sslnegotiation=direct"),
         format!("postgres://u:{PASSWORD_WRITTEN}@localhost/x?sslrootcert=/{SECRET}"),
@@ -263,7 +263,7 @@ fn bad_addresses(good: Option<&str>) -> Vec<String> {
     urls
 }
 
-/// Otherwise the rest of the password would be looked up as the name of a host.
+/// If such an address were accepted, the rest of the password would be looked up as the name of a host.
 #[test]
 fn an_at_sign_in_the_password_that_is_not_written_as_40_is_refused() {
     for address in [format!("postgres://u:pass@{SECRET}@localhost/x"), format!("host=pass@{SECRET}")] {

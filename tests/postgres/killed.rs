@@ -92,7 +92,7 @@ fn after_any_kills_each_record_is_there_once_in_the_end() {
         let count = check(&mut connect(&url));
         assert!(count >= seen, "{count} rows, {seen} before");
     }
-    assert!(seen > 0, "no kill came before the end");
+    assert!(seen > 0, "no row was stored before the last kill");
     assert!(child.wait().unwrap().success(), "the last shipper failed");
     println!("{records} records, {kills} kills, {seen} rows before the last: {:?}", begin.elapsed());
     assert_eq!(check(&mut connect(&url)), i64::try_from(records).unwrap());

@@ -39,7 +39,8 @@ impl Place {
         records.iter().for_each(|record| assert!(matches!(ledger.append(record).unwrap(), Answer::Durable { .. })));
     }
 
-    /// Appends lines to the file of a new ledger, as a version without any check of ids would. Returns the last line.
+    /// Writes the file of a new ledger, with a line for each record, as a version without any check of ids would.
+    /// Returns the last line.
     fn write(&self, records: &[ExecutionMetrics]) -> String {
         drop(Ledger::open(self.path()).unwrap());
         let (mut prev, mut text, mut line) = ("0".repeat(64), String::new(), String::new());
@@ -555,7 +556,7 @@ fn the_row_of_a_redacted_line_is_written_again() {
     assert!(rows[2].starts_with("3|runledger.redact|-|"), "{rows:?}");
     assert!(!format!("{rows:?}").contains("hunter2"), "{rows:?}");
 
-    // A database that has neither line yet gets the redacted one.
+    // A database without rows gets only the redacted line.
     place.ask("DELETE FROM agent_execution_logs");
     place.ask("DELETE FROM runledger_shipments");
     assert_eq!(place.ship().records, 3);

@@ -32,7 +32,7 @@ fn impatient() -> SinkOptions {
         .on_warning(|_| {})
 }
 
-/// Returns the error of `work`, which must come after `limit`.
+/// Returns the error of `work`, which must come after `limit`, and less than 8 s later.
 fn timed_out<T: std::fmt::Debug>(limit: Duration, work: impl FnOnce() -> Result<T, runledger::Error>) -> String {
     let begin = Instant::now();
     let error = work().unwrap_err().to_string();

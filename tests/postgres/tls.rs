@@ -102,7 +102,7 @@ fn records_are_shipped_over_tls_to_the_server_of_the_certificate() {
         let url = with(server, "localhost", &format!("sslmode={mode}"), Some("ca.pem"));
         assert_eq!(seen(server, &url, name), "t|TLSv1.3", "{mode}");
     }
-    // As a list, with the IP address of a host whose name is given.
+    // The address can be a list of words, here with the IP address of a host whose name is given.
     let words = format!(
         "host=localhost hostaddr=127.0.0.1 port={} user=tester password=hunter2%/secret dbname=postgres \
          application_name=t3 sslmode = 'verify-full' sslrootcert='{}'",
@@ -126,7 +126,7 @@ fn prefer_uses_tls_if_it_is_offered_and_disable_never_does() {
     let socket = server.socket_url("postgres");
     assert_eq!(seen(server, &format!("{socket}?sslmode=require"), "p4"), "f");
     assert_eq!(seen(server, &format!("{socket}?sslmode=verify-full&sslrootcert=/no/such/file"), "p5"), "f");
-    // Among other hosts it is skipped then.
+    // If another host is listed too, a socket is skipped when TLS is required.
     let both = server
         .url_at("localhost", "postgres")
         .replace("@", &format!("@{},", between(&socket["postgres://".len()..], '@', '/')));

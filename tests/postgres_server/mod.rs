@@ -15,7 +15,7 @@ use postgres::{Client, NoTls};
 const PASSWORD: &str = "hunter2%/secret";
 /// The password in the form of a URL.
 pub(crate) const PASSWORD_WRITTEN: &str = "hunter2%25%2Fsecret";
-/// The texts that no output may contain: the parts of the password that a message could repeat.
+/// The part of the password that no output may contain.
 pub(crate) const SECRET: &str = "hunter2";
 
 /// A running server. Its cluster is removed with it.
@@ -46,7 +46,7 @@ fn binaries() -> Option<PathBuf> {
     newest.or_else(|| std::env::split_paths(&path).find(|path| path.join("initdb").exists()))
 }
 
-/// Returns the user `postgres`, or otherwise `nobody`.
+/// If this process runs as root, returns the user `postgres`, or otherwise `nobody`.
 fn unprivileged() -> Option<(u32, u32)> {
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -58,8 +58,8 @@ fn unprivileged() -> Option<(u32, u32)> {
 }
 
 impl Server {
-    /// Creates and starts a new cluster. Prints a message and returns `None` if no server is installed. Its processes
-    /// are killed, but there is no power cut, so committed data is in the page cache.
+    /// Creates and starts a new cluster. Prints a message and returns `None` if no server is installed. `fsync` is off,
+    /// because the tests kill processes but cut no power, so committed data stays in the page cache.
     pub(crate) fn start() -> Option<Self> {
         Self::with("fsync=off")
     }

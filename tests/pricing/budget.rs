@@ -14,7 +14,7 @@ fn counts(status: &QuotaStatus<Usd>) -> (u64, u64) {
     (status.unknown, status.assumed)
 }
 
-/// Unknown and assumed, of the calls that have not ended.
+/// Like `counts`, but for the calls that have not ended.
 fn held_counts(status: &QuotaStatus<Usd>) -> (u64, u64) {
     (status.unknown_held, status.assumed_held)
 }

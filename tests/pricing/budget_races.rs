@@ -1,5 +1,5 @@
 //! Promise: threads and processes that share a budget never overspend it, even if some of them are killed. Each
-//! threshold is reported once.
+//! threshold is reported once, or not at all if the process that reached it is killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

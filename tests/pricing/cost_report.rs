@@ -366,9 +366,10 @@ proptest! {
             let calls = &record.trace.llm_calls;
             calls.iter().any(|call| call.model_name != calls[0].model_name)
         };
-        // Without a bill for the whole, what several models cost is what their calls say.
+        // If a record of several models has no cost of its own, the costs of its calls are summed.
         if !records.iter().any(|record| of_calls(&record)) {
-            // A record rounds its cost to 10,000 pico-dollars. The costs of its calls, if they add up to that, are exact.
+            // A record rounds its cost to 10,000 pico-dollars. If the costs of its calls add up to that, they are
+            // exact.
             let rounding = 5_000 * records.len() as i128;
             let difference = sum.cost.map_or(0, Usd::pico) - billed;
             prop_assert!((-rounding..=rounding).contains(&difference), "{difference}");

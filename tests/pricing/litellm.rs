@@ -185,7 +185,7 @@ fn what_is_left_out_of_the_cut_and_why() {
 }
 
 /// Returns the price of a token by LiteLLM's rules: the price for the tier and for how the call was served. If there is
-/// no such price, returns the standard price.
+/// no such price, returns that of the tier, that of how the call was served, or the standard price, in this order.
 fn price_by_its_rules(entry: &BTreeMap<String, Value>, key: &str, above: &str, served: &str) -> f64 {
     let keys = [format!("{key}{above}{served}"), format!("{key}{above}"), format!("{key}{served}"), key.to_owned()];
     let keys = if above.is_empty() { &keys[2..] } else { &keys };

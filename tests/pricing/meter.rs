@@ -60,7 +60,7 @@ fn transcript(messages: u32) -> String {
     text
 }
 
-/// Returns a rollout of Codex: each total is repeated once, and one call in four is of another model.
+/// Returns a rollout of Codex: each total is repeated once, and a new turn begins with every fourth call.
 fn rollout(calls: u64) -> String {
     let line = |kind: &str, payload: &str| {
         format!(r#"{{"timestamp":"2026-02-14T11:00:00Z","type":"{kind}","payload":{payload}}}"#) + "\n"
@@ -92,7 +92,7 @@ fn rollout(calls: u64) -> String {
     text
 }
 
-/// Returns the tokens of all calls that an import finds in the file.
+/// Returns the tokens of all calls that an import finds in the file, or of those of `session`.
 fn imported(mut reader: impl Transcript, text: &str, session: Option<&str>) -> u64 {
     let mut import = Import::new(KnownCalls::default(), "2026-03-01T00:00:00Z".parse().unwrap());
     text.lines().for_each(|line| reader.line(line.as_bytes(), &mut import));
@@ -102,7 +102,8 @@ fn imported(mut reader: impl Transcript, text: &str, session: Option<&str>) -> u
     own.flat_map(|record| &record.trace.llm_calls).map(|call| tokens(call).unwrap()).sum()
 }
 
-/// Reads `text` in parts that end at `ends`, each part with a new reader. Returns all tokens, and the longest state.
+/// Reads `text` in parts that end at `ends`, each part with a new reader. Returns the number of all tokens, and the
+/// length of the longest state.
 fn metered(format: MeterFormat, session: Option<&str>, text: &str, ends: &[usize]) -> (u64, usize) {
     let (mut state, mut from, mut sum, mut longest) = (String::new(), 0, 0, 0);
     for &end in ends.iter().chain([&text.len()]) {

@@ -1,5 +1,5 @@
 //! Promise: the latest report about each window of a subscription is known, whatever the order in which the reports
-//! arrive. A report is stored only if it says something new.
+//! arrive. A report that says nothing new is stored at most once in half an hour.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -18,7 +18,7 @@ const NOON: &str = "2026-02-14T12:00:00Z";
 /// When the window ends, in seconds since 1970: 15:00.
 const END: i64 = 1_771_081_200;
 
-/// Returns a time this number of minutes after noon.
+/// Returns the time `minutes` minutes after noon.
 fn after(minutes: u64) -> Timestamp {
     NOON.parse::<Timestamp>().unwrap().plus_ms(minutes * 60_000)
 }
@@ -70,7 +70,7 @@ fn options() -> JournalOptions {
     options_at(24 * 60)
 }
 
-/// Returns the options of a process whose clock shows this number of minutes after noon.
+/// Returns the options of a process whose clock shows `minutes` minutes after noon.
 fn options_at(minutes: u64) -> JournalOptions {
     JournalOptions::new(Arc::new(move || after(minutes).unix_ms())).durability(Durability::Flushed)
 }

@@ -34,7 +34,7 @@ fn whole_source() -> Option<String> {
     std::fs::read_to_string(directory.join("genai-prices-0.2.3.json")).ok()
 }
 
-/// For each key of the source, the keys of its parts, according to the source's own table of units.
+/// For each key of the source, the keys of its wholes, according to the source's own table of units.
 const WITHIN: [(&str, &[&str]); 18] = [
     ("cache_audio_read_mtok", &["cache_read_mtok", "input_audio_mtok", "input_mtok"]),
     ("cache_image_read_mtok", &["cache_read_mtok", "input_image_mtok", "input_mtok"]),
@@ -167,7 +167,8 @@ fn reference(prices: &BTreeMap<String, Value>, usage: &Usage) -> i128 {
     cost.sum()
 }
 
-/// Returns a random usage of the meters that have prices. The parts of a whole do not overlap, and fit into the whole.
+/// Returns a random usage of the meters that have prices, and of some parts that are billed with their whole. The parts
+/// of a whole do not overlap, and fit into the whole.
 fn usage_of(prices: &BTreeMap<String, Value>, draw: &mut Draw) -> Usage {
     let has = |key: &str| prices.contains_key(key);
     let starts: Vec<u64> = prices

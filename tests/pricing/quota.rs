@@ -284,7 +284,7 @@ fn a_change_of_the_period_counts_what_was_used_before_it() {
 
 // Concurrency.
 
-/// Reserves and settles odd amounts until nothing is left, and returns what was granted.
+/// Reserves amounts, and settles or releases them, until nothing is left. Returns the sum of the settled amounts.
 fn use_up(quota: &Quota, api: &str, first: u64) -> u64 {
     let mut granted = 0;
     for round in 0.. {

@@ -65,7 +65,7 @@ fn sums(status: &QuotaStatus) -> (u64, u64, u64) {
     (status.consumed, status.held, status.remaining)
 }
 
-/// Returns the kind of the error and its only detail.
+/// Returns the kind of the error and its details.
 fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> (ErrorKind, String) {
     let error = result.unwrap_err();
     (error.kind(), error.details().join("; "))

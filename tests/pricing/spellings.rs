@@ -1,5 +1,5 @@
-//! Promise: a model is found under the names that logs, libraries and gateways write, and is never priced as another
-//! model.
+//! Promise: a model is found under almost all names that logs, libraries and gateways write, and is never priced as
+//! another model.
 //!
 //! `data/spellings.jsonl` lists such names, the place where each name was found, and the row that must price it.
 

@@ -1,7 +1,7 @@
 //! Promise: the executions of a dead process are recorded as interrupted, once, however many processes open the ledger.
 //! The executions of a living process are never recorded as interrupted.
 //!
-//! Some tests need root, for namespaces of their own. Others need a C compiler. If something is missing, a test says so
+//! Some tests need root, for namespaces of their own. One needs a C compiler. If something is missing, a test says so
 //! and does nothing.
 
 #![cfg(target_os = "linux")]
@@ -31,13 +31,13 @@ fn begun(place: &Place, by: &[&str]) -> Running {
     owner
 }
 
-/// Kills such a process and leaves its files.
+/// Starts such a process and kills it, so that its files are left.
 fn place_left(place: &Place) {
     begun(place, &[]).kill();
 }
 
-/// Returns the number of records in the ledger, all of which are interrupted executions, after another process has
-/// opened it.
+/// Opens the ledger like another process, and returns the number of its records, all of which must be interrupted
+/// executions.
 fn swept(place: &Place, at: &str) -> usize {
     drop(place.open());
     let found = contents(&place.path(), at);
@@ -199,8 +199,8 @@ fn forge(place: &Place, owner: &Value) -> File {
     file
 }
 
-/// Changes the owner of a dead process's file by `change`, and lets another process hold the lock of the file. Returns
-/// true if the executions are recorded as interrupted anyway, and the reason that is recorded when the lock is free.
+/// Changes the owner of a dead process's file by `change`, and holds the lock of the file. Returns true if the
+/// executions are recorded as interrupted anyway, and the reason that the records have in the end.
 fn swept_while_locked(change: impl Fn(&mut Value)) -> (bool, String) {
     let place = Place::new();
     place_left(&place);
@@ -261,7 +261,7 @@ fn row_20_other_pid_namespace() {
     assert!(reason.ends_with("ended before the execution did"), "{reason}");
 }
 
-/// Returns true if `unshare` may be used. Otherwise prints that once.
+/// Returns true if `unshare` may be used. Otherwise prints why it may not.
 fn can_unshare(arguments: &[&str]) -> bool {
     let unshared = Command::new("unshare").args(arguments).arg("true").output();
     let why = match unshared {

@@ -75,7 +75,7 @@ impl Scene {
         (run.id(), run.succeed())
     }
 
-    /// Releases the disk, waits until no call is in progress, and returns the records.
+    /// Releases the disk, waits until no call is in progress, and returns the records and the warnings.
     fn records(self) -> (Vec<ExecutionMetrics>, Vec<String>) {
         self.hold.set(Held::Nothing);
         // Calls take turns, so a call that has returned shows that those before it have too.
@@ -114,7 +114,7 @@ fn row_09_slow_disk() {
     assert!(warnings.len() == late.len() && warnings.iter().all(|late| late.starts_with(text)), "{warnings:?}");
 }
 
-/// No disk call returns. Each call of the ledger does, and uses one thread at most.
+/// No call of the disk returns, except for locks. Each call of the ledger returns at its deadline.
 #[test]
 fn row_09_dead_disk() {
     let scene = Scene::new();
@@ -155,7 +155,7 @@ fn row_09_the_kernel_keeps_every_sync() {
     assert!(ids[1..].iter().all(|id| is_interrupted(&found[id].1)), "{found:?}");
 }
 
-/// Much longer than the deadline, since the three calls end within it.
+/// Much longer than the deadline. Each of the three executions ends within this time.
 const KEPT: Duration = Duration::from_secs(8);
 
 /// The deadline is longer than the range of the clock.

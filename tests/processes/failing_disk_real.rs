@@ -273,7 +273,7 @@ fn row_11_file_size_limit_without_room_for_the_area() {
     }
 }
 
-/// Segments end at the limit. A record that fits in none is refused, and the rest continues.
+/// A segment ends before the limit, and the records continue in a new segment.
 #[test]
 fn row_11_a_file_size_limit_only_makes_more_segments() {
     if !has_tool("prlimit", "a file size limit") {
@@ -311,8 +311,8 @@ fn row_11_file_size_limit_below_the_existing_ledger() {
     assert!(first.answers.keys().chain(reported.answers.keys()).all(|id| found.contains_key(id)));
 }
 
-/// Every number of descriptors is tried: at first too few to run, then to open, then to rotate or to spill, and then
-/// enough.
+/// The number of descriptors grows: at first there are too few to run, then to open, then to rotate or to spill, and
+/// then enough.
 #[test]
 fn row_27_descriptors_exhausted() {
     if !has_tool("prlimit", "too few descriptors") {

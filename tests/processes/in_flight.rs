@@ -32,7 +32,7 @@ fn the_owner_may_be_alive_dead_or_not_needed() {
 
     let ledger = place.open();
     let own = ledger.begin(skill());
-    // The order is in milliseconds.
+    // The executions are ordered by their start, in milliseconds.
     std::thread::sleep(std::time::Duration::from_millis(2));
     let started = ledger.begin_detached(Skill::new("research", "1.0.0"), |_| ()).unwrap().execution_id;
     assert_eq!(found(&place), [(of_other, Some(true)), (own.id(), Some(true)), (started, None)]);
@@ -42,7 +42,7 @@ fn the_owner_may_be_alive_dead_or_not_needed() {
     assert_eq!(found(&place), [(of_other, Some(false)), (own.id(), Some(true)), (started, None)]);
     assert_eq!(bytes(&place), before);
 
-    // The next opener sweeps it, and ended executions are no longer in flight.
+    // The next opener sweeps the execution of the dead process. Ended executions are no longer in flight.
     drop(place.open());
     assert_eq!(found(&place), [(own.id(), Some(true)), (started, None)]);
     assert!(own.succeed().is_durable());

@@ -35,8 +35,8 @@ fn row_01_kill_at_each_call_with_records_of_a_megabyte() {
     killed_at_each_call(Scene::Large, &["write", "pwrite64", "fdatasync", RENAME, UNLINK]);
 }
 
-/// Processes write small and large records in turn, and are killed at random times. The next process follows each one.
-/// `RUNLEDGER_TEST_SEED` repeats the times.
+/// Processes write small and large records in turn, and are killed at random times. After each kill, the next process
+/// starts. `RUNLEDGER_TEST_SEED` repeats the times.
 #[test]
 fn row_01_kill_at_any_instant_in_a_tight_loop() {
     killed_at_any_instant("loop", 1);
@@ -53,11 +53,11 @@ fn row_33_kill_at_each_call_with_tasks() {
     killed_at_each_call(Scene::Tasks, &["write", "pwrite64", "fdatasync", "openat", "flock"]);
 }
 
-/// The tasks of the async calls.
+/// The number of tasks that use the async calls.
 const TASKS: u64 = 64;
 
-/// Kills the child again and again, at any instant. Each kill may leave up to `unsaid_each` records that were not
-/// acknowledged.
+/// Kills the child again and again, at any instant. Each kill may leave up to `unsaid_each` records of executions whose
+/// begin was not reported.
 fn killed_at_any_instant(task: &str, unsaid_each: u64) {
     const ROUNDS: u64 = 12;
     let seed = seed();
@@ -95,7 +95,7 @@ fn killed_at_any_instant(task: &str, unsaid_each: u64) {
     let missing = begun.iter().filter(|line| !found.contains_key(&line[0].parse::<Uuid>().unwrap())).count();
     assert_eq!(missing, 0, "seed {seed}: begun and without a record");
     let unsaid = found.keys().filter(|id| begun.iter().all(|line| line[0] != id.to_string())).count() as u64;
-    assert!(unsaid <= ROUNDS * unsaid_each, "seed {seed}: {unsaid} records that were never acknowledged");
+    assert!(unsaid <= ROUNDS * unsaid_each, "seed {seed}: {unsaid} records that were not reported as begun");
     assert!(found.values().all(|(_, record)| succeeded(record) || is_interrupted(record)), "seed {seed}");
 }
 

@@ -135,7 +135,7 @@ fn end(mut run: Execution, bytes: usize) -> (Uuid, Answer) {
     (id, run.succeed().answer)
 }
 
-/// Records one execution with a tag of that many bytes.
+/// Records one execution with a tag of `bytes` bytes.
 fn record(ledger: &Ledger, bytes: usize) -> (Uuid, Answer) {
     end(ledger.begin(skill()), bytes)
 }

@@ -17,7 +17,7 @@ use runledger::{Answer, ExecutionMetrics, Ledger, LedgerReader, Options, Uuid, h
 
 const PROCESSES: usize = 16;
 const THREADS: usize = 8;
-/// Small enough that each test seals many segments.
+/// Small enough that the test seals many segments.
 const ROTATE_BYTES: u64 = 100_000;
 
 /// Processes that work at the same time. Some of them are killed, and some of those are replaced.
@@ -102,7 +102,7 @@ fn row_14_many_processes_and_threads_with_random_kills() {
     assert_eq!(missing, 0, "seed {seed}: begun and without a record");
     let unknown = found.iter().filter(|(id, _)| !begun.contains(id));
     assert!(unknown.clone().all(|(_, (_, record))| is_interrupted(record)), "seed {seed}");
-    // A thread was killed after it had begun an execution and before it reported that.
+    // Each thread of a killed process may have begun one execution that it did not report.
     assert!(unknown.count() <= killed * THREADS, "seed {seed}");
 }
 

@@ -47,7 +47,7 @@ fn row_17_lock_file_deleted_or_replaced() {
     }
 }
 
-/// Creates two ledgers with the same eleven records. One can be changed while both are open.
+/// Opens one ledger twice, and appends eleven records through both in turn. Returns both, and the ids.
 fn two_writers(place: &Place) -> (Ledger, Ledger, Vec<Uuid>) {
     let (first, second) = (place.open(), place.open());
     let mut ids = vec![record(&first)];
@@ -175,7 +175,8 @@ fn row_22_another_file_in_its_place() {
     }
 }
 
-/// logrotate works in this way, beside writers. Acknowledged records are in a copy, in the ledger, or in both.
+/// The file is copied and truncated beside writers, as `logrotate` does it. Acknowledged records are in a copy, in the
+/// ledger, or in both.
 #[test]
 fn row_22_logrotate_copytruncate_beside_writers() {
     const ROTATIONS: usize = 8;

@@ -1,5 +1,5 @@
-//! Promise: warnings do not flood stderr. At most one of several similar warnings is printed per second, and the number
-//! of the others is never lost. A hook of the caller receives every warning.
+//! Promise: warnings do not flood stderr. Of several similar warnings, about one per second is printed, with the number
+//! of the others. A hook of the caller receives every warning.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,7 +15,8 @@ fn error(path: &str) -> Error {
     LedgerReader::open(Path::new("/nowhere").join(path)).unwrap_err()
 }
 
-/// For each of these times in milliseconds, returns the number of earlier warnings if the warning is printed.
+/// For each of these times in milliseconds, returns the number of earlier warnings that were not printed; `None` if the
+/// warning is not printed.
 fn admitted(warnings: &mut Warnings, error: &Error, since: Instant, at_ms: &[u64]) -> Vec<Option<u64>> {
     let admit = |ms: &u64| warnings.admit("", error, since + Duration::from_millis(*ms)).map(|warning| warning.more);
     at_ms.iter().map(admit).collect()
@@ -92,7 +93,7 @@ fn counted(stderr: &str, text: &str) -> usize {
     stderr.lines().map(count).sum()
 }
 
-/// Checks the stderr of the child that has `task`, and the number of its lines.
+/// Returns the stderr of a child that has `task`, and the largest number of lines that it may have.
 fn stderr_of(task: &str) -> (String, usize) {
     let directory = tempfile::tempdir().unwrap();
     let [program, arguments @ ..] = &children::arguments()[..] else { unreachable!() };

@@ -5,7 +5,7 @@
 use runledger::metrics::{CostTier, Kind, QcOutcome, Status};
 use runledger::{ExecutionMetrics, Usd, Uuid};
 
-/// Returns a success that began that many minutes after noon.
+/// Returns a success that began `minute` minutes after noon.
 pub(crate) fn execution(id: u128, minute: u64) -> ExecutionMetrics {
     let noon: runledger::Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
     let start = noon.plus_ms(minute * 60_000);

@@ -1,6 +1,6 @@
 //! Promise: a program can ignore the answers of the ledger. The ledger itself warns once about each record that it
-//! could not store as promised, and about each model whose cost is unknown. A program that handles the answers itself
-//! can turn off the warnings about records.
+//! could not store as promised, and about each of up to 256 models whose cost is unknown. A program that handles the
+//! answers itself can turn off the warnings that repeat an answer.
 
 #![deny(unused_must_use, reason = "an answer can be ignored")]
 

@@ -263,8 +263,8 @@ fn anyone_can_check_a_line_and_the_chain() {
     assert_eq!((head.seq, head.hash), (5, before));
 }
 
-/// `tail -F` prints each line once, even if other processes open and close the ledger meanwhile. The file is truncated
-/// only after a writer was killed.
+/// `tail -F` prints each line once, even if other processes open and close the ledger meanwhile. As no writer is killed
+/// here, the file is never truncated.
 #[cfg(feature = "simulation")]
 #[test]
 fn opening_and_closing_truncates_nothing() {

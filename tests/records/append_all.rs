@@ -47,7 +47,7 @@ fn answers_have_the_order_of_the_records_and_the_numbers_of_their_lines() {
 }
 
 #[test]
-fn all_of_them_are_synced_at_once() {
+fn one_sync_is_enough_for_all_of_them() {
     let (place, syncs) = (Place::new(), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&syncs);
     let disk = HookedDisk::new(move |op, _| {
@@ -83,7 +83,7 @@ fn a_refused_record_has_every_reason_and_does_not_affect_the_others() {
     assert_eq!(ids(&place), [1, 3]);
 }
 
-/// Batches of several threads share a write. The lines of each batch stay together, and each thread gets its own
+/// Batches of several threads can share a write. The lines of each batch stay together, and each thread gets its own
 /// numbers.
 #[test]
 fn each_thread_gets_the_numbers_of_its_own_lines() {
@@ -130,10 +130,10 @@ fn records_that_the_disk_refuses_are_spilled_and_appended_once() {
     assert_eq!(ids(&place), [4, 1, 3]);
 }
 
-/// The disk does not finish a sync until the test lets it. The valid records are answered as late at the deadline, and
-/// the invalid record is refused at once.
+/// The disk does not finish a sync until the test lets it. At the deadline, the valid records are answered as late. The
+/// invalid record is refused.
 #[test]
-fn with_a_deadline_all_of_them_are_late_together() {
+fn with_a_deadline_all_valid_records_are_late_together() {
     let place = Place::new();
     let (go, wait) = mpsc::channel::<()>();
     let (wait, held) = (std::sync::Mutex::new(wait), Arc::new(AtomicBool::new(false)));

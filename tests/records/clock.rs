@@ -114,7 +114,7 @@ fn row_19_order_is_by_number_whatever_the_clock_says() {
     assert!(events.lines().count() > TIMES.len());
 }
 
-/// The clock is set back by a year, or forward by a century, while an execution runs.
+/// While an execution runs, the clock is set back by a year, forward by a century, or back to the year 0.
 #[test]
 fn row_19_durations_are_from_the_monotonic_clock() {
     const TOOK: Duration = Duration::from_millis(30);
@@ -211,7 +211,8 @@ fn row_19_daily_rotation_with_a_clock_that_jumps_back_and_forth() {
     assert_eq!(place.records(&ledger).len(), expected.len());
 }
 
-/// Extreme values of a clock: the years 1, 1969, 9999, 10000 and 292277, and the ends of 64 bits.
+/// Extreme values of a clock: times in the years 1, -1, 1969, 1970, 9999, 10000, 10889 and 292278993, and the ends of
+/// 64 bits.
 const UNIX_MS: [i64; 10] = [
     -62_135_596_800_000,
     -62_167_219_200_001,

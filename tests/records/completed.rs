@@ -198,9 +198,9 @@ fn a_detached_execution_with_a_given_id_begins_once() {
     assert_eq!(ledger.resume(id).unwrap_err().kind(), ErrorKind::Ended);
 }
 
-/// A process can die between creating the file of an execution and writing to it.
+/// A process can die after it created the file of an execution, and before the first line is whole.
 #[test]
-fn an_empty_file_of_an_execution_is_begun_again() {
+fn a_file_of_an_execution_without_a_whole_line_is_begun_again() {
     let (directory, ledger) = ledger();
     let id = Uuid::from_u128(7);
     std::fs::write(directory.path().join(format!("log.ledger/inflight/{id}.jsonl")), "\n{\"torn").unwrap();

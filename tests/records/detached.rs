@@ -28,7 +28,7 @@ impl Place {
         self.0.path().join("execution_metrics.jsonl")
     }
 
-    /// Opens the ledger like another process, this long after the start.
+    /// Opens the ledger like another process, `ms` milliseconds after the start.
     fn after(&self, ms: i64) -> Ledger {
         let now = Timestamp::from_unix_ms(time(START).unix_ms() + ms).unwrap();
         Options::new().clock(move || now).on_warning(|error| panic!("{error}")).open(self.path()).unwrap()
@@ -328,7 +328,7 @@ fn a_clock_that_was_set_back_leaves_the_durations_unknown() {
     assert_eq!(record.wall_clock_time_ms, Some(0));
 }
 
-/// Names from agents are stored unchanged.
+/// Texts from agents are stored unchanged.
 #[test]
 fn awkward_text_is_kept() {
     let place = Place::new();
@@ -364,7 +364,7 @@ fn calls_of_several_processes_are_added_up() {
     assert_eq!(place.records(), [record]);
 }
 
-/// Unknown counts make the sums unknown, and a call without a model keeps the model of the record.
+/// Unknown counts and overflows make the sums unknown. A call without a model keeps the model of the record.
 #[test]
 fn a_call_with_unknown_counts_makes_the_sums_unknown() {
     let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", time(START));

@@ -1,4 +1,5 @@
-//! Promise: input from a user has no key twice, at any depth, so that no value is dropped silently.
+//! Promise: input from a user is refused if an object in it, at any depth, has a key twice. So no value is dropped
+//! silently.
 
 use runledger::cost::import::{Stamp, genai_prices, litellm};
 use runledger::governance::{Expectations, Policy};
@@ -39,7 +40,7 @@ fn a_record_has_no_key_twice() {
     assert_eq!(record(r#""tags":{"a":{"a":1},"b":{"a":2}}"#).unwrap().tags.len(), 2);
 }
 
-/// The position is that of the second key.
+/// The position is the end of the second key.
 #[test]
 fn the_position_of_the_key_is_reported() {
     let text = format!("{{{RECORD},\n \"tags\": {{\"a\": 1,\n  \"a\": 2}}}}");

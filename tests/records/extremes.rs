@@ -1,5 +1,5 @@
-//! Promise: every record becomes one valid line that is read back unchanged, or is refused with a clear error before
-//! anything is written.
+//! Promise: every appended record becomes one valid line that is read back unchanged, or is refused with a clear error
+//! before anything is written.
 
 use crate::common;
 use std::collections::BTreeMap;
@@ -104,8 +104,8 @@ fn row_21_a_field_of_100_mb_is_refused_and_written_nowhere() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().starts_with("cannot write a record as JSON: found 10000"), "{error}");
     assert!(error.to_string().ends_with(TOO_LARGE), "{error}");
-    // Each method refuses another field that is too large. This field has less than 100 MB, because a build of the
-    // tests needs seconds for 100 MB.
+    // Each method refuses another field that is too large. This field has less than 100 MB, because the unoptimized
+    // tests need seconds for 100 MB.
     let mut bad = record(2);
     bad.skill_name = large(16_800_000);
     assert!(place.refusal(&bad).to_string().ends_with(TOO_LARGE));
@@ -155,7 +155,8 @@ fn object(inner: Value) -> Value {
     Value::Object([("k".to_owned(), inner)].into_iter().collect())
 }
 
-/// `serde_json` needs more stack to create and drop such a value than a test's thread has. Refusing it needs none.
+/// `serde_json` needs more stack to create and drop such a value than a test's thread has. To refuse the value, the
+/// stack of an ordinary thread is enough.
 #[test]
 fn row_21_tags_10_000_levels_deep_are_refused() {
     let deep = || {

@@ -261,7 +261,7 @@ fn skipped(reader: &LedgerReader) -> (u64, Vec<String>) {
     texts(&skipped)
 }
 
-/// A change of the files that no program of this crate makes.
+/// A change of the files, by another program, a crash or a failed sync.
 #[derive(Debug, Clone)]
 enum Damage {
     /// A byte of a segment is changed.
@@ -278,7 +278,7 @@ enum Damage {
     /// A newer version wrote an index.
     Newer(Index),
     Removed(Index),
-    /// A part of a build that did not end.
+    /// A build that did not end left a part of an index.
     Left(Index),
 }
 
@@ -420,7 +420,7 @@ proptest! {
     }
 }
 
-/// Returns twenty records in several segments, whose indexes exist.
+/// Returns a ledger of twenty records in several segments, whose indexes exist.
 fn indexed() -> Place {
     let place = Place::with(&(0..20).map(|number| (number, number)).collect::<Vec<_>>());
     place.reader().rebuild_index().unwrap();
@@ -428,8 +428,8 @@ fn indexed() -> Place {
     place
 }
 
-/// An edit in place that keeps the length and even the time of the last change. The index then has wrong offsets or
-/// keys, so each hit is compared with what was looked for.
+/// The segment is edited in place, and keeps its length and even the time of its last change. Its index then has wrong
+/// offsets or keys, so each hit is compared with what was looked for.
 #[test]
 fn an_index_that_lies_costs_only_time() {
     let place = indexed();
@@ -466,7 +466,7 @@ fn damage_that_no_index_hides_is_found_by_verifying_every_line() {
 }
 
 #[test]
-fn an_edit_of_a_segment_makes_its_index_stale_and_the_next_call_builds_it_again() {
+fn a_later_change_time_of_a_segment_makes_its_index_stale_and_the_next_call_builds_it_again() {
     let place = indexed();
     let (segments, indexes) = (place.files("jsonl"), place.files("index"));
     let before = fs::read(&indexes[1]).unwrap();
@@ -494,7 +494,7 @@ fn an_index_of_a_newer_version_is_left_alone_and_one_of_another_ledger_is_replac
 }
 
 #[test]
-fn an_index_is_private_small_and_removed_with_its_segment() {
+fn an_index_is_private_and_removed_with_its_segment() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::with(&[(0, 0); 400]);
     assert!(place.files("index").is_empty());

@@ -255,7 +255,7 @@ fn a_call_is_priced_at_its_own_time() {
     assert_eq!(place.only().cost.at, Some(then));
 }
 
-/// If the record is priced again, no call gets the provider or the variant of a later one.
+/// If the record is priced again, no call gets the provider or the variant of a later call.
 #[test]
 fn calls_of_one_model_cost_the_same_when_they_are_priced_again() {
     let million = Usage::new(1_000_000, 0);
@@ -273,7 +273,7 @@ fn calls_of_one_model_cost_the_same_when_they_are_priced_again() {
     }
 }
 
-/// The values of the call are not used, and the rest of the record stays.
+/// The values of the impossible call are not used. They make the sums unknown, and the rest of the record stays.
 #[test]
 fn an_impossible_call_has_an_unknown_cost() {
     let below = Call::new("gpt-4", Usage::new(1, 1)).reported_usd("-0.5".parse().unwrap());
@@ -298,7 +298,7 @@ fn an_impossible_call_has_an_unknown_cost() {
 }
 
 #[test]
-fn an_estimate_is_apart_from_the_cost_and_unknown_if_one_of_them_is() {
+fn an_estimate_is_apart_from_the_cost_and_unknown_if_one_call_is() {
     let known = || Call::new("gpt-4", Usage::new(1_000, 500));
     let unknown = || Call::new("gpt-nobody-knows", Usage::new(1, 1));
     for (estimates, expected) in [
@@ -397,7 +397,8 @@ fn time_after_the_clock_was_stopped_does_not_count() {
     assert_eq!(record.timestamp_end, Some(end));
 }
 
-/// An execution is recorded with any name, also if its process dies. Only a record that was made elsewhere is refused.
+/// An execution that a guard records may have a blank name, also if its process dies. A blank name is refused in a
+/// record that was made elsewhere, and when a detached execution begins.
 #[test]
 fn a_skill_without_a_name_is_recorded_as_unnamed() {
     for blank in ["", " \t\n"] {

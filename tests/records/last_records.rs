@@ -165,7 +165,7 @@ fn the_last_records_of_a_kind_are_those_of_the_whole() {
     let sealed = place.machinery("sealed");
     std::fs::create_dir_all(&sealed).unwrap();
     let line = |number: u128| match number {
-        // One of them is longer than a block.
+        // The first of these lines is longer than a block.
         5 | 1999 | 2000 | 3500 => format!("noise {}\n\n", "x".repeat(if number == 5 { 600_000 } else { 5 })),
         number => record(number).to_json().unwrap() + "\n",
     };
@@ -177,7 +177,7 @@ fn the_last_records_of_a_kind_are_those_of_the_whole() {
     let whole: Vec<_> = LedgerReader::open(place.path()).unwrap().records().collect();
     let all: Vec<_> = whole.iter().flatten().map(|record| record.execution_id.as_u128()).collect();
     let malformed: Vec<_> = whole.iter().filter_map(|record| record.as_ref().err()).map(named).collect();
-    // The long line has one end, and is no longer than the limit.
+    // The malformed lines are the four lines of noise, and the torn end of the second segment.
     assert_eq!((all.len(), malformed.len()), (3996, 5));
     let lines: Vec<_> = whole.iter().map(line_of).collect();
     for count in [0, 1, 20, 999, 1000, 1001, 2600, 3995, 3996, 4001, usize::MAX] {
@@ -194,7 +194,7 @@ fn the_last_records_of_a_kind_are_those_of_the_whole() {
     }
     let skipped = LedgerReader::open(place.path()).unwrap().last(usize::MAX, |_| None::<()>).unwrap().skipped;
     assert_eq!((skipped.count(), skipped.errors().iter().map(named).collect::<Vec<_>>()), (5, malformed.clone()));
-    // One of them is in the active segment.
+    // One of the malformed lines is in the active segment.
     let skipped = LedgerReader::open(place.path()).unwrap().last(999, Some).unwrap().skipped;
     assert_eq!(skipped.errors().iter().map(named).collect::<Vec<_>>(), malformed[4..]);
 }

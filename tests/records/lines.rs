@@ -1,5 +1,5 @@
-//! Promise: the lines of all segments are copied to an output as they are stored, in order, each once. This holds
-//! whatever writers do in the meantime.
+//! Promise: the lines of all segments are copied to an output as they are stored, in order, each once. This holds while
+//! writers append and rotate. Lines that are damaged, or are moved away in the meantime, are reported.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ struct Place {
 }
 
 impl Place {
-    /// Creates a ledger of nine records, two in each segment. It has four sealed segments and an active one.
+    /// Creates a ledger of nine records: two in each of four sealed segments, and one in the active segment.
     fn new() -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
         let ledger = place.open();
@@ -155,7 +155,7 @@ fn a_truncated_segment_is_damage() {
 }
 
 #[test]
-fn all_damage_is_counted_and_the_first_is_listed() {
+fn all_damage_is_counted_and_the_beginning_is_listed() {
     let place = Place::new();
     place.edit(1, |text| "damaged\n".repeat(30) + &text);
     let (written, bytes, _) = place.written();
@@ -195,7 +195,7 @@ fn plain_json_lines_are_written() {
     assert_eq!((seqs(&bytes), written.damage_count), (vec![5, 6], 0));
 }
 
-/// An output that appends to the ledger each time something is written to it, and then seals segments.
+/// An output that appends to the ledger each time something is written to it. The appends also seal segments.
 struct Busy<'l> {
     ledger: &'l Ledger,
     bytes: Vec<u8>,

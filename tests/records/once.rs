@@ -126,7 +126,8 @@ fn a_computed_cost_is_not_compared() {
     assert_eq!(stated.kind(), ErrorKind::Conflict);
 }
 
-/// The ids are in any order. Some sealed segments have an index, some have none, and some have a damaged one.
+/// The ids are in no order. The records are appended again before all indexes were built, after that, and after each
+/// index was damaged.
 #[test]
 fn records_of_sealed_segments_are_known() {
     let directory = tempfile::tempdir().unwrap();
@@ -197,7 +198,8 @@ fn threads_that_append_the_same_records_store_each_once() {
     assert_eq!(count(&path), 200);
 }
 
-/// When the ids are read, the segment ends with bytes of another program. The append removes them in a recovery.
+/// Another program appends bytes to the segment, before or after a ledger reads the ids. The next append removes the
+/// bytes in a recovery.
 #[test]
 fn records_are_known_after_a_recovery_has_cut_the_segment() {
     let directory = tempfile::tempdir().unwrap();

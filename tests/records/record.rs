@@ -216,7 +216,7 @@ fn what_is_not_a_record_is_malformed() {
     }
 }
 
-/// Each rule of `validate` is violated alone. A case is the change and the one detail of the error.
+/// Each case violates one rule of `validate`. It has the change and the only detail of the error.
 #[test]
 fn each_impossible_field_is_reported() -> Result<(), Error> {
     type Change = fn(&mut ExecutionMetrics);

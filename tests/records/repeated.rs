@@ -30,8 +30,8 @@ struct Place {
 }
 
 impl Place {
-    /// Creates a ledger with these executions, each with its version. An older version of this crate appended a line
-    /// without comparing its id with those of earlier lines, as a journal does.
+    /// Creates a ledger with a line for each of these records. An older version of this crate appended a line without
+    /// comparing its id with those of earlier lines, as a journal does.
     fn with(records: &[ExecutionMetrics], segment_bytes: u64) -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
         drop(Ledger::open(place.path()).unwrap());
@@ -93,8 +93,8 @@ fn assert_counted(reader: &LedgerReader, versions: &[u64]) {
     }
 }
 
-/// Returns the lines, and the versions that count. The executions 1 to 40 have a line each. Some have more lines: in
-/// the next line, in a later segment, twice, and in the lines that no index covers.
+/// Returns the lines, and the versions that count. The executions 1 to 40 have a line each. Execution 3 has another
+/// line directly after its first one, execution 1 has another line much later, and execution 5 has two more lines.
 fn lines() -> (Vec<ExecutionMetrics>, Vec<u64>) {
     let mut ids: Vec<u128> = (1..=40).collect();
     ids.insert(3, 3);

@@ -1,5 +1,5 @@
 //! Promise: the schema of a record accepts every valid record. It accepts a value under a key if and only if the reader
-//! and the checks of a record accept this value.
+//! and the checks of a record accept this value. The last test names two exceptions.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,5 @@
-//! Promise: a secret in a text that a program passes to the ledger is in no file of the ledger.
+//! Promise: a secret in a text that a program passes to the ledger is in no file of the ledger, unless the program
+//! switched redaction off.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,7 +44,7 @@ impl Place {
     }
 }
 
-/// Returns the number of files.
+/// Asserts that no file below the directory has the secret, and returns the number of these files.
 #[track_caller]
 fn assert_absent(directory: &Path) -> usize {
     let mut count = 0;
@@ -61,7 +62,7 @@ fn assert_absent(directory: &Path) -> usize {
     count
 }
 
-/// Returns a record that has the secret in every text.
+/// Returns a record that has the secret in every free text.
 fn full() -> ExecutionMetrics {
     let time = "2026-02-14T14:23:00.000Z";
     let cost = serde_json::json!({

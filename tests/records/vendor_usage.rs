@@ -1,5 +1,5 @@
 //! Promise: the usage of every vendor is converted to one convention. The number of input tokens includes cached
-//! tokens, the number of output tokens includes reasoning, and a count that was not reported is unknown.
+//! tokens, the number of output tokens includes reasoning, and a part that was not reported is unknown.
 
 use runledger::metrics::{Meter, vendor_model};
 use runledger::{Error, ErrorKind, Usage};

@@ -288,7 +288,7 @@ fn equal_secrets_have_equal_markers_and_others_differ() {
     assert!(markers[0] == markers[1] && markers[1] != markers[2], "{markers:?}");
 }
 
-/// The value of a name that says that it is a secret.
+/// If a name says that its value is a secret, the whole value is redacted.
 #[test]
 fn the_value_of_a_telling_name_is_redacted_as_a_whole() {
     let redactor = Redactor::new();

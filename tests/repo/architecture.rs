@@ -154,8 +154,8 @@ fn first_names(rest: &str) -> Vec<&str> {
     names
 }
 
-/// Returns the rest of each path that begins at the crate's root: after `crate::`, or after as many `super::` as lead
-/// there.
+/// Returns the first names of each path that begins at the crate's root: after `crate::`, or after as many `super::` as
+/// lead there.
 fn names_from_root(source: &Source) -> Vec<&str> {
     let mut names = Vec::new();
     for (at, _) in source.code.match_indices("crate::") {

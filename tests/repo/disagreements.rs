@@ -116,7 +116,7 @@ fn wholes(meter: Meter) -> Vec<Meter> {
     direct.iter().flat_map(|&whole| std::iter::once(whole).chain(wholes(whole))).collect()
 }
 
-/// Returns a usage of one kind only, with an input of `size` tokens if the kind is one of input tokens.
+/// Returns a usage of one kind only, with an input of `size` tokens if the kind is counted in tokens.
 fn usage(meter: Meter, size: u64) -> Usage {
     let input = if meter.is_tokens() { size } else { 0 };
     let wholes = wholes(meter);

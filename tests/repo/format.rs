@@ -34,7 +34,7 @@ fn only(directory: &Path) -> PathBuf {
     files[0].clone()
 }
 
-/// Reads a sealed line as the page describes: its payload, its number and the hash before. Checks the hash.
+/// The parts of a sealed line that the page describes. `prev` is the hash of the line before.
 struct Sealed {
     payload: Value,
     seq: u64,
@@ -42,6 +42,7 @@ struct Sealed {
     hash: String,
 }
 
+/// Reads a sealed line as the page describes it, and checks its hash.
 fn sealed(line: &str) -> Sealed {
     let (hashed, hash) = line.strip_suffix("\"}").unwrap().rsplit_once(",\"hash\":\"").unwrap();
     assert_eq!(hash_bytes(hashed), hash, "{line}");

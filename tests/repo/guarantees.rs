@@ -18,7 +18,7 @@ fn written() -> Tests {
             if path.is_dir() {
                 collect(&path, tests);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                // A test is named by its module, or by its program if that is one directory.
+                // A test is named by its file, or by its directory if the file is `main.rs`.
                 let is_main = path.file_name().unwrap() == "main.rs";
                 let file = if is_main { directory } else { &path }.file_stem().unwrap().to_str().unwrap().to_owned();
                 for name in tests_in(&fs::read_to_string(&path).unwrap()) {

@@ -50,7 +50,8 @@ fn stdout(output: Output, what: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Returns the words of the text, without those that differ from run to run: times, ids and milliseconds. Amounts stay.
+/// Returns the words of each line. `#` replaces those that differ from run to run: times, ids and milliseconds. Amounts
+/// stay.
 fn masked(text: &str) -> Vec<Vec<&str>> {
     let varies = |word: &str| word.contains(['-', ':']) && word.contains(|c: char| c.is_ascii_digit());
     text.lines()

@@ -23,7 +23,7 @@ pub(crate) fn machinery(name: &str) -> PathBuf {
     Path::new(PATH).with_extension("ledger").join(name)
 }
 
-/// Returns payload `number`, of about that many `bytes`.
+/// Returns payload `number`, of about `bytes` bytes.
 pub(crate) fn payload(number: usize, bytes: usize) -> Vec<u8> {
     format!("{{\"n\":{number},\"filler\":\"{}\"}}", "x".repeat(bytes)).into_bytes()
 }
@@ -70,7 +70,7 @@ fn chained(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((body.strip_suffix(b",\"hash\":\"")?, hash))
 }
 
-/// The lines of a journal whose segments may have holes. A failed sync leaves holes, and the next segment repeats the
+/// Whether the segments of a journal may have holes. A failed sync leaves holes, and the next segment repeats the
 /// lines.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Chain {
@@ -126,7 +126,7 @@ pub(crate) fn numbers(journal: &Journal, chain: Chain) -> Vec<usize> {
     reader.found
 }
 
-/// The acknowledged lines after that many calls of the disk.
+/// The acknowledged lines after `calls` calls of the disk.
 #[derive(Clone)]
 pub(crate) struct Answered {
     pub(crate) calls: usize,

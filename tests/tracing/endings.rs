@@ -134,7 +134,7 @@ fn the_type_of_an_error_gives_its_category_and_code() {
 }
 
 #[test]
-fn a_status_is_an_error_in_any_case() {
+fn a_status_of_error_is_read_in_upper_and_lower_case() {
     for (status, ended) in [("ERROR", Status::Failed), ("error", Status::Failed), ("OK", Status::Success)] {
         let place = Place::new();
         traced(&place.layer(), || drop(info_span!("x", runledger.skill = "s", otel.status_code = status)));
@@ -142,7 +142,8 @@ fn a_status_is_an_error_in_any_case() {
     }
 }
 
-/// A registry closes a parent by the default subscriber. Without one, the parent stays open until the registry is dropped.
+/// After its last child, a registry closes a span through the default subscriber. Without a default subscriber, the
+/// span stays open until the registry is dropped.
 #[test]
 fn a_span_that_never_closes_is_recorded_when_its_subscriber_is_dropped() {
     let place = Place::new();

@@ -1,5 +1,5 @@
 //! Promise: a failing or slow disk does not affect the spans. When the disk works again, each of their records is
-//! stored once. The tests use a simulated disk, and a deadline.
+//! stored once. The tests use a simulated disk, and a ledger with a deadline.
 
 #![cfg(feature = "simulation")]
 

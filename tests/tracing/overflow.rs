@@ -11,8 +11,8 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::support::LONG;
 
-/// A ledger whose first warning blocks the thread of the layer until it is released. The record of a span with an invalid
-/// field causes that warning.
+/// A ledger whose first warning blocks the thread of the layer until the test releases the thread. A call without a
+/// known price causes that warning.
 struct Blocked {
     directory: tempfile::TempDir,
     ledger: Ledger,

@@ -1,6 +1,6 @@
-//! Promise: the spans of agent libraries become the records in `records/`. Most spans in `spans/` were recorded from
-//! the libraries themselves. If a library does not build here, its spans were written by hand after its source code.
-//! With UPDATE_GOLDEN=1, the test writes the records instead of comparing with them.
+//! Promise: the spans of agent libraries become the records in `records/`. `tests/traced` recorded the spans in
+//! `spans/` from the libraries themselves. With UPDATE_GOLDEN=1, the test writes the records instead of comparing with
+//! them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -105,7 +105,8 @@ pub(crate) fn replay(text: &str) {
     assert!(spans.is_empty(), "{spans:?}");
 }
 
-/// Returns the records as JSON without what differs from run to run: ids become their rank, times and durations 0.
+/// Returns the records as JSON without what differs from run to run. Ids become their rank, times become `TIME`, the
+/// times of calls are removed, and durations become 0.
 fn normalised(records: &[ExecutionMetrics]) -> String {
     let ids: Vec<_> = records.iter().map(|record| record.execution_id.to_string()).collect();
     let mut text = String::new();

@@ -8,7 +8,7 @@ use crate::support::traced;
 
 const SECRET: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
 
-/// The reason is shortened to 500 characters. The shortened text has only a part of the secret.
+/// The reason is shortened to 500 characters, which end within the secret. So the secret must be redacted first.
 #[test]
 fn an_error_that_is_shortened_has_no_part_of_a_secret() {
     let directory = tempfile::tempdir().unwrap();

@@ -73,7 +73,7 @@ fn open(node: &Node, at: usize, parent: Option<&Span>) -> Span {
     }
 }
 
-/// Runs `work` on one of several threads, one after the other, so that a thread finds spans of others.
+/// Runs `work` on a new thread and waits for it, so that each span is opened and closed by different threads.
 fn on_thread(number: usize, dispatch: &Dispatch, work: impl FnOnce() + Send) {
     std::thread::scope(|scope| {
         let name = format!("thread {number}");
@@ -82,7 +82,7 @@ fn on_thread(number: usize, dispatch: &Dispatch, work: impl FnOnce() + Send) {
     });
 }
 
-/// Returns the nearest ancestor that is an execution, and whether the nearest one that is recorded is a call.
+/// Returns the nearest ancestor that is an execution, and whether a call is between it and the span.
 fn above(tree: &[Node], at: usize) -> (Option<usize>, bool) {
     let (mut next, mut is_in_call) = (tree[at].parent, false);
     while let Some(ancestor) = next {
@@ -113,7 +113,7 @@ fn expected(tree: &[Node]) -> BTreeMap<usize, (Option<usize>, Vec<u64>)> {
     found
 }
 
-/// Reads the same from the records.
+/// Returns what the records of a ledger hold, in the form of [`expected`].
 fn found(records: &[ExecutionMetrics]) -> BTreeMap<usize, (Option<usize>, Vec<u64>)> {
     let number = |record: &ExecutionMetrics| match record.skill_name.strip_prefix('n') {
         Some(number) => number.parse().unwrap(),

@@ -34,7 +34,7 @@ impl Random {
     }
 }
 
-/// One change of a file. An offset beyond its end changes nothing.
+/// One change of a file. An offset beyond the end of the file counts as its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) file: String,
@@ -75,7 +75,7 @@ pub(crate) enum How {
         seed: u64,
     },
     Remove,
-    /// The content of another file under this name, which may be a new one.
+    /// The file, which may be new, gets the content of another file.
     Copy {
         from: String,
     },
@@ -112,7 +112,7 @@ impl Change {
     pub(crate) fn generate(tree: &Tree, random: &mut Random, bytes_only: bool) -> Self {
         let names: Vec<&String> = tree.files.keys().collect();
         let commit = "metrics.ledger/commit".to_owned();
-        // Half of all changes affect the lines.
+        // At least half of all changes affect a segment.
         let segments: Vec<_> = names.iter().copied().filter(|name| Tree::is_segment(name)).collect();
         let of = if random.below(2) == 0 && !segments.is_empty() { &segments } else { &names };
         let Some(file) = of.get(random.below(of.len())).copied() else {

@@ -113,7 +113,7 @@ impl Tree {
     }
 }
 
-/// A ledger whose process was killed.
+/// The files of a ledger as a killed process leaves them.
 pub(crate) struct Killed {
     pub(crate) tree: Tree,
     pub(crate) head: Head,

@@ -1,4 +1,4 @@
-//! The times of all calls of a cell, and the figures from them.
+//! The times of all measured calls of a cell, and the figures that are computed from them.
 
 use std::time::Duration;
 

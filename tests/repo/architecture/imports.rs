@@ -187,7 +187,7 @@ fn without_tests(code: &str) -> &str {
     &code[..tests.unwrap_or(code.len())]
 }
 
-/// Removes the `use` items.
+/// Returns the paths of the `use` items, and the rest of the code.
 fn split_uses(code: &str) -> (Vec<Use>, String) {
     let (mut uses, mut rest) = (Vec::new(), String::new());
     let mut lines = code.lines();

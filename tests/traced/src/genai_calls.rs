@@ -47,6 +47,6 @@ pub async fn run(server: &str) {
     }
     .instrument(workflow)
     .await;
-    // A call of its own.
+    // A call outside of the workflow.
     client.embed("text-embedding-3-small", "forty-two", None).await.unwrap();
 }

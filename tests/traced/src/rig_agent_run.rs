@@ -1,4 +1,4 @@
-//! An agent of rig: two turns with a tool between them, and then a streamed turn.
+//! Agents of rig: one with two turns and a tool between them, one with a streamed turn, and one that gets an error.
 
 use futures::StreamExt;
 use rig_agent::prelude::*;

@@ -1,4 +1,4 @@
-//! A local HTTP server that answers like OpenAI and Anthropic. The model or the prompt of a request decides which
+//! A local HTTP server that answers like OpenAI and Anthropic. The path and the content of a request decide which
 //! answer it gets.
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,4 +1,5 @@
-"""Opens, appends, flushes and syncs the file on every call. Prints the elapsed time and the time of every call."""
+"""Opens the file, appends to it, flushes and syncs it on every call. After a warm-up, measures the calls. Prints the
+elapsed time and the time of every measured call."""
 
 import os
 import sys

@@ -1,8 +1,8 @@
 //! runledger itself, with one ledger that all threads share.
 //!
-//! One row of the table appends the same record with `append`, which validates, serialises, chains and syncs it. The
-//! other row does what an orchestrator does: it begins an execution, records usage, and reports success. In this row,
-//! the ledger also notes the start of each execution.
+//! Some rows of the table append the same record, each time with a new id. The ledger validates, serialises, chains and
+//! syncs it. The rows `begin + finish` do what an orchestrator does: they begin an execution, record usage, and report
+//! success. In these rows, the ledger also notes the start of each execution.
 
 use runledger::{Answer, ExecutionMetrics, Ledger, Skill, Timestamp, Usage, new_id};
 
