@@ -96,7 +96,8 @@ fn tool() {
     drop(span.enter());
 }
 
-/// Opens the span of one call, with the fields of genai, and closes it.
+/// Opens a span like that of the crate `genai` for one call of a model, records the fields of the answer, and closes the
+/// span.
 fn chat() {
     let span = info_span!(
         "genai.chat",

@@ -44,7 +44,7 @@ fn child_runs_are_optional() {
         (record.run.run_id, record.run.parent_run_id) = (Some(run.into()), parent.map(Into::into));
         record
     };
-    // A child ends before the run that started it.
+    // The records of a child run come first, because a child run ends before its parent.
     let place = place(&[
         of(1, "grandchild", Some("child")),
         of(2, "child", Some("run-1")),
@@ -61,7 +61,7 @@ fn child_runs_are_optional() {
 }
 
 #[test]
-fn without_records_everything_is_unknown() {
+fn without_records_counts_are_0_and_rates_are_null() {
     let nothing = "No execution matches. `runledger list` shows the last executions.\n";
     assert_eq!(metrics(&place(&[]), ""), nothing);
     assert_eq!(metrics(&place(&production()), "--since 2027-01-01"), nothing);
@@ -100,7 +100,7 @@ fn only_tables_with_a_row_are_shown() {
 
 /// The metrics of a run are the same for a ledger and for a file of another program.
 #[test]
-fn the_metrics_of_a_run_are_those_of_its_records() {
+fn a_run_has_the_same_metrics_in_a_ledger_and_in_a_plain_file() {
     let whole = Place::with(&production());
     let plain = place(&production());
     for args in ["--run run-1", "--run run-2 --json", "--run run-1 --since 2026-11-20T12:30:00Z --json"] {

@@ -178,7 +178,7 @@ fn threads_share_one_chain_without_a_gap() {
 
 /// `log_execution_metrics` opens the ledger each time. Many threads may do so at once.
 #[test]
-fn threads_that_each_open_the_ledger_all_log() {
+fn no_record_is_lost_if_each_thread_opens_the_ledger() {
     const THREADS: u128 = 8;
     const EACH: u128 = 25;
     let directory = tempfile::tempdir().unwrap();

@@ -1,7 +1,8 @@
-//! Appends the same record with each of runledger's peers, on the same disk, in the same run.
+//! Measures runledger and other programs that store records, on the same disk, in the same run. All of them append the
+//! same record, except the rows `begin + finish`, which record an execution.
 //!
-//! Each cell of the table is one peer, whose callers append in a closed loop, without a pause, for a fixed time. Every
-//! call is timed, so the percentiles are those of all samples. Afterwards, the records on the disk are counted, if the
+//! In each row of the table, one peer has a number of callers, which append in a closed loop, without a pause, for a
+//! fixed time. Every call is timed, so the percentiles are those of all samples. Afterwards, the records on the disk are counted, if the
 //! peer can count them. Their number must equal the number of acknowledged records.
 //!
 //! ```text
@@ -33,8 +34,8 @@ use table::Row;
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 
-/// One successful execution with its 29 fields, and a line feed. The record is already serialised, so that no peer has
-/// that cost.
+/// One successful execution with its 29 fields, and a line feed. The record is already serialised. So
+/// only runledger, which serialises each record itself, has that cost.
 const RECORD: &[u8] = include_bytes!("record.jsonl");
 
 const THREADS: [usize; 4] = [1, 4, 16, 64];

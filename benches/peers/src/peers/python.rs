@@ -1,5 +1,5 @@
 //! Plain Python: `python.py`, run as a child process. The process times itself, so its start is not counted. Like all
-//! peers, it receives the serialised line.
+//! peers except runledger, it receives the serialised line.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
