@@ -202,9 +202,12 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address;
 mod committer;
 mod digest;
 mod error;
+#[cfg(any(feature = "otlp", feature = "tracing"))]
+mod genai;
 mod id;
 mod mutex;
 
@@ -259,7 +262,7 @@ pub mod report;
 pub mod runlog;
 #[cfg(feature = "parquet")]
 pub mod ship;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "otlp", feature = "postgres"))]
 pub mod sink;
 #[cfg(feature = "tracing")]
 pub mod tracing;

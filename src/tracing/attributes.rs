@@ -4,7 +4,7 @@ use std::fmt;
 
 use tracing_core::field::{Field, Visit};
 
-use super::names::{Attribute, attribute};
+use crate::genai::{Attribute, attribute};
 use crate::digest::hash_bytes;
 
 /// What is stored of a span's content, which is the span's input (such as a prompt) and the span's output.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::attributes::Attributes;
-use super::names::Attribute;
+use crate::genai::Attribute;
 use super::role::Model;
 use crate::metrics::Usage;
 

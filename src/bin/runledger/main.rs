@@ -24,6 +24,8 @@ mod fallback;
 mod faults;
 mod global;
 mod hooked;
+#[cfg(any(feature = "alerts", feature = "otlp"))]
+mod http;
 mod input_file;
 mod input_line;
 mod ledger;

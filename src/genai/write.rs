@@ -1,0 +1,77 @@
+//! Writes names. Names that are only written are in this file too.
+
+use super::Dialect;
+use super::names::{Attribute, NAMES, PROVIDERS, Written};
+
+/// The attributes of a cost, which are only proposed to OpenTelemetry. They belong to the dialect `Latest`.
+pub(crate) const COST_AMOUNT: &str = "gen_ai.usage.cost.amount";
+pub(crate) const COST_CURRENCY: &str = "gen_ai.usage.cost.currency";
+pub(crate) const COST_SOURCE: &str = "gen_ai.usage.cost.source";
+
+/// The kind of tokens that a point of `gen_ai.client.token.usage` counts: `input` or `output`.
+pub(crate) const TOKEN_TYPE: &str = "gen_ai.token.type";
+
+/// Returns the name under which a dialect writes the attribute. An attribute that is never written has the empty name.
+pub(crate) fn name_of(attribute: Attribute, dialect: Dialect) -> &'static str {
+    let is_written = |written| match written {
+        Written::Never => false,
+        Written::In(only) => only == dialect,
+        Written::Always => true,
+    };
+    NAMES.iter().find(|(_, says, written)| *says == attribute && is_written(*written)).map_or("", |&(name, ..)| name)
+}
+
+/// Returns OpenTelemetry's name for a provider that a price table names.
+pub(crate) fn provider_name(priced: &str) -> &str {
+    PROVIDERS.iter().find(|(_, known)| *known == priced).map_or(priced, |&(name, _)| name)
+}
+
+/// The names of the metrics of a dialect.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MetricNames {
+    /// The histogram of input tokens for each call.
+    pub(crate) input_tokens: &'static str,
+    /// The histogram of output tokens for each call. If it has the name of the other histogram, [`TOKEN_TYPE`]
+    /// distinguishes them.
+    pub(crate) output_tokens: &'static str,
+    /// The histogram of the durations of executions, in seconds.
+    pub(crate) duration: &'static str,
+}
+
+/// Returns the names of the metrics of a dialect.
+pub(crate) fn metric_names(dialect: Dialect) -> MetricNames {
+    match dialect {
+        Dialect::V1_41 => MetricNames {
+            input_tokens: "gen_ai.client.token.usage",
+            output_tokens: "gen_ai.client.token.usage",
+            duration: "gen_ai.client.operation.duration",
+        },
+        Dialect::Latest => MetricNames {
+            input_tokens: "gen_ai.client.inference.operation.input_tokens",
+            output_tokens: "gen_ai.client.inference.operation.output_tokens",
+            duration: "gen_ai.execute_tool.duration",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_written_attribute_has_one_name_in_each_dialect() {
+        for dialect in [Dialect::V1_41, Dialect::Latest] {
+            for (name, says, written) in NAMES {
+                let is_other = matches!(written, Written::Never) || matches!(written, Written::In(only) if only != dialect);
+                assert_eq!(name_of(says, dialect) == name, !is_other, "{name}");
+            }
+        }
+        assert_eq!(name_of(Attribute::CacheWrite, Dialect::V1_41), "gen_ai.usage.cache_creation.input_tokens");
+        assert_eq!(name_of(Attribute::CacheWrite, Dialect::Latest), "gen_ai.usage.cache_write.input_tokens");
+    }
+
+    #[test]
+    fn a_provider_has_its_name_of_opentelemetry() {
+        assert_eq!(["azure", "google", "openai"].map(provider_name), ["azure.ai.openai", "gcp.gen_ai", "openai"]);
+    }
+}
