@@ -12,7 +12,8 @@ pub(crate) use names::Attribute;
 pub(crate) use read::{attribute, provider};
 #[cfg(feature = "otlp")]
 pub(crate) use write::{
-    COST_AMOUNT, COST_CURRENCY, COST_SOURCE, MetricNames, TOKEN_TYPE, metric_names, name_of, provider_name,
+    COST_AMOUNT, COST_CURRENCY, COST_SOURCE, TOKEN_TYPE, TokenMetrics, duration_metric, name_of, provider_name,
+    token_metrics,
 };
 
 /// The version of OpenTelemetry's conventions for generative AI whose names are written.

@@ -21,36 +21,45 @@ pub(crate) fn name_of(attribute: Attribute, dialect: Dialect) -> &'static str {
     NAMES.iter().find(|(_, says, written)| *says == attribute && is_written(*written)).map_or("", |&(name, ..)| name)
 }
 
+/// More names of providers in OpenTelemetry and in price tables. Price tables also know the names of OpenTelemetry, so
+/// these names are read as they are.
+const WRITTEN_PROVIDERS: [(&str, &str); 3] =
+    [("aws.bedrock", "aws"), ("mistral_ai", "mistral"), ("moonshot_ai", "moonshotai")];
+
 /// Returns OpenTelemetry's name for a provider that a price table names.
 pub(crate) fn provider_name(priced: &str) -> &str {
-    PROVIDERS.iter().find(|(_, known)| *known == priced).map_or(priced, |&(name, _)| name)
+    let mut all = PROVIDERS.iter().chain(&WRITTEN_PROVIDERS);
+    all.find(|(_, known)| *known == priced).map_or(priced, |&(name, _)| name)
 }
 
-/// The names of the metrics of a dialect.
+/// The names of the metrics of tokens.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct MetricNames {
+pub(crate) struct TokenMetrics {
     /// The histogram of input tokens for each call.
-    pub(crate) input_tokens: &'static str,
+    pub(crate) input: &'static str,
     /// The histogram of output tokens for each call. If it has the name of the other histogram, [`TOKEN_TYPE`]
     /// distinguishes them.
-    pub(crate) output_tokens: &'static str,
-    /// The histogram of the durations of executions, in seconds.
-    pub(crate) duration: &'static str,
+    pub(crate) output: &'static str,
 }
 
-/// Returns the names of the metrics of a dialect.
-pub(crate) fn metric_names(dialect: Dialect) -> MetricNames {
+/// Returns the names of the metrics of tokens.
+pub(crate) fn token_metrics(dialect: Dialect) -> TokenMetrics {
     match dialect {
-        Dialect::V1_41 => MetricNames {
-            input_tokens: "gen_ai.client.token.usage",
-            output_tokens: "gen_ai.client.token.usage",
-            duration: "gen_ai.client.operation.duration",
+        Dialect::V1_41 => TokenMetrics { input: "gen_ai.client.token.usage", output: "gen_ai.client.token.usage" },
+        Dialect::Latest => TokenMetrics {
+            input: "gen_ai.client.inference.operation.input_tokens",
+            output: "gen_ai.client.inference.operation.output_tokens",
         },
-        Dialect::Latest => MetricNames {
-            input_tokens: "gen_ai.client.inference.operation.input_tokens",
-            output_tokens: "gen_ai.client.inference.operation.output_tokens",
-            duration: "gen_ai.execute_tool.duration",
-        },
+    }
+}
+
+/// Returns the name of the histogram of the durations of executions, in seconds.
+pub(crate) fn duration_metric(operation: &str, dialect: Dialect) -> &'static str {
+    match (dialect, operation) {
+        (Dialect::V1_41, _) => "gen_ai.client.operation.duration",
+        (Dialect::Latest, "invoke_agent") => "gen_ai.invoke_agent.duration",
+        (Dialect::Latest, "invoke_workflow") => "gen_ai.invoke_workflow.duration",
+        (Dialect::Latest, _) => "gen_ai.execute_tool.duration",
     }
 }
 
@@ -62,7 +71,8 @@ mod tests {
     fn each_written_attribute_has_one_name_in_each_dialect() {
         for dialect in [Dialect::V1_41, Dialect::Latest] {
             for (name, says, written) in NAMES {
-                let is_other = matches!(written, Written::Never) || matches!(written, Written::In(only) if only != dialect);
+                let is_other =
+                    matches!(written, Written::Never) || matches!(written, Written::In(only) if only != dialect);
                 assert_eq!(name_of(says, dialect) == name, !is_other, "{name}");
             }
         }
@@ -72,6 +82,6 @@ mod tests {
 
     #[test]
     fn a_provider_has_its_name_of_opentelemetry() {
-        assert_eq!(["azure", "google", "openai"].map(provider_name), ["azure.ai.openai", "gcp.gen_ai", "openai"]);
+        assert_eq!(["azure", "aws", "openai"].map(provider_name), ["azure.ai.openai", "aws.bedrock", "openai"]);
     }
 }

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::attributes::Attributes;
 use super::ended::{End, Ended, Finished};
-use crate::genai::{Attribute, provider};
 use super::role::{Model, Role};
 use super::usage::usage;
 use crate::error::Result;
+use crate::genai::{Attribute, provider};
 use crate::ledger::{Execution, Skill};
 use crate::metrics::{Call, ErrorCategory, ExecutionMetrics, RunIds, Status, TracedError, Usage};
 
