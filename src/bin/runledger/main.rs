@@ -33,6 +33,8 @@ mod limits;
 mod markdown;
 mod meter;
 mod observed;
+#[cfg(feature = "otlp")]
+mod otlp_args;
 mod output_file;
 mod period;
 mod policy_file;

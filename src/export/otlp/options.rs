@@ -77,7 +77,7 @@ impl OtlpOptions {
         Self { bytes_max: bytes, ..self }
     }
 
-    pub(crate) fn is_metrics(&self) -> bool {
-        self.signal == OtlpSignal::Metrics
+    pub(crate) fn signal_to_write(&self) -> OtlpSignal {
+        self.signal
     }
 }

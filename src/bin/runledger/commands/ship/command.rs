@@ -8,6 +8,7 @@ use runledger::ship::{ShippedFiles, Shipper, ShipperOptions};
 use serde_json::json;
 
 use super::target;
+use super::to::To;
 use crate::argument::whole;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
@@ -36,12 +37,15 @@ use crate::term::{cell, output};
 /// Prints the number of new files and of their records, and the last line that the store has. stderr names each new file,
 /// and lists the lines of the ledger that are not records. `runledger redact` cannot reach files that were shipped.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "Example: ship all records to a directory
   runledger ship fleet --active --machine build-7")]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    to: Option<To>,
     /// A directory, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER
-    #[arg(value_name = "STORE", value_parser = target::parse)]
-    store: String,
+    #[arg(value_name = "STORE", required = true, value_parser = target::parse)]
+    store: Option<String>,
     /// Ship the lines of the active segment too, up to the last one
     #[arg(long)]
     active: bool,
@@ -64,6 +68,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    if let Some(to) = &args.to {
+        return to.run(global, out);
+    }
     let style = global.style();
     let mut options = ShipperOptions::new().file_bytes(u64::from(args.file_mib) * 1024 * 1024).on_file(move |file| {
         output::note(&format!("stored {} with {} records", file.name, file.records), "stored", style);
@@ -76,7 +83,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
     let ledger = records::reader(global)?.follow()?;
     let id = ledger.id();
-    let mut shipper = Shipper::new(ledger, target::open(&args.store)?, options);
+    let mut shipper = Shipper::new(ledger, target::open(args.store.as_deref().unwrap_or_default())?, options);
     let mut is_first = true;
     loop {
         match shipper.ship(args.active || args.follow) {
