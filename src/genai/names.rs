@@ -1,6 +1,6 @@
 //! The table of names.
 
-use super::Dialect;
+use super::dialect::Dialect;
 
 /// What an attribute of a span says, whichever convention its name is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

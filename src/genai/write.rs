@@ -1,6 +1,6 @@
 //! Writes names. Names that are only written are in this file too.
 
-use super::Dialect;
+use super::dialect::Dialect;
 use super::names::{Attribute, NAMES, PROVIDERS, Written};
 
 /// The attributes of a cost, which are only proposed to OpenTelemetry. They belong to the dialect `Latest`.

@@ -3,8 +3,8 @@
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::super::workflow::run_uuid;
 use crate::digest::sha256;
+use crate::export::workflow::run_uuid;
 use crate::metrics::RunIds;
 
 /// A trace id or a span id, written as lower-case hex digits.
