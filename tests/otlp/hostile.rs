@@ -1,10 +1,14 @@
 //! Hostile texts stay the texts that they are, and the content of calls is nowhere.
 
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
 use runledger::Usage;
 use runledger::export::otlp::{Dialect, OtlpOptions, OtlpSignal};
 use runledger::metrics::{Status, Step, TracedError};
 
-use crate::support::{metrics_of, only, record, spans_of, text, time, traces, with_calls, written};
+use crate::common;
+use crate::support::{metrics, metrics_of, only, record, spans_of, text, time, traces, with_calls, written};
 
 const TEXTS: [&str; 8] = [
     "\"},{\"traceId\":\"",
@@ -71,4 +75,32 @@ fn calls_with_one_number_are_different_spans() {
     let line = written(&[record], &OtlpOptions::new());
     let spans = traces(only(&line));
     assert_ne!(spans[1].span_id, spans[2].span_id);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Collectors refuse a whole message if one of its spans is invalid.
+    #[test]
+    fn any_record_becomes_valid_spans_and_metrics(record in common::record(), latest: bool) {
+        let options = OtlpOptions::new().dialect(if latest { Dialect::Latest } else { Dialect::V1_41 });
+        let lines = written(std::slice::from_ref(&record), &options);
+        let mut ids = BTreeSet::new();
+        let mut count = 0;
+        for span in lines.lines().flat_map(traces) {
+            prop_assert_eq!((span.trace_id.len(), span.span_id.len()), (16, 8));
+            prop_assert!(span.trace_id.iter().any(|byte| *byte != 0) && span.span_id.iter().any(|byte| *byte != 0));
+            prop_assert!(matches!(span.parent_span_id.len(), 0 | 8));
+            // A missing time is decoded as 0.
+            let (start, end) = (span.start_time_unix_nano, span.end_time_unix_nano);
+            prop_assert!(start == 0 || end == 0 || start <= end);
+            let keys: BTreeSet<_> = span.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+            prop_assert!(keys.len() == span.attributes.len() && !keys.contains(""));
+            count += 1;
+            ids.insert(span.span_id);
+        }
+        prop_assert_eq!(ids.len(), count);
+        let lines = written(&[record], &options.signal(OtlpSignal::Metrics));
+        lines.lines().for_each(|line| assert!(!metrics(line).is_empty()));
+    }
 }

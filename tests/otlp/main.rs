@@ -5,6 +5,8 @@
 #[cfg(feature = "cli")]
 #[path = "../commands/mod.rs"]
 mod commands;
+#[path = "../common/mod.rs"]
+mod common;
 
 #[cfg(feature = "cli")]
 mod export;

@@ -130,6 +130,9 @@ pub(crate) enum Failure {
     #[error("this runledger was built without OTLP; build it with the features cli and otlp")]
     #[allow(dead_code, reason = "only a build without OTLP returns it")]
     NoOtlp,
+    #[error("{0}")]
+    #[allow(dead_code, reason = "only `ship otlp` returns it")]
+    CollectorArgument(String),
     #[error("cannot ship the ledger: {0}")]
     #[allow(dead_code, reason = "only `ship otlp` returns it")]
     Collector(String),
@@ -176,6 +179,7 @@ impl Failure {
             Self::Amount { .. }
             | Self::NoScreen
             | Self::NoOtlp
+            | Self::CollectorArgument(_)
             | Self::WeekStart(_)
             | Self::Period(_)
             | Self::OtherImport { .. }

@@ -43,7 +43,8 @@ use crate::term::{cell, output};
 pub(crate) struct Args {
     #[command(subcommand)]
     to: Option<To>,
-    /// A directory, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER
+    /// A directory, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER. A directory that is named otlp needs
+    /// ./otlp
     #[arg(value_name = "STORE", required = true, value_parser = target::parse)]
     store: Option<String>,
     /// Ship the lines of the active segment too, up to the last one

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The names and values of headers. Its debug output has only the names.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(super) struct Headers(Vec<(String, String)>);
 
 impl Headers {

@@ -49,8 +49,9 @@ use headers::Headers;
   runledger ship otlp http://localhost:4318 --follow")]
 pub(crate) struct Args {
     /// The address of the collector, without /v1/traces
-    #[arg(value_name = "URL", value_parser = url)]
-    url: CollectorUrl,
+    // clap would repeat a wrong value in its message, and an address can contain credentials.
+    #[arg(value_name = "URL")]
+    url: String,
     #[command(flatten)]
     otlp: OtlpArgs,
     /// Keep running, and ship new records. If the collector cannot be reached, the command tries again without a time
@@ -74,10 +75,11 @@ pub(crate) struct Args {
     batch_kib: u32,
     /// More headers, as NAME=VALUE pairs
     #[arg(long = "headers", value_name = "PAIRS", env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true)]
-    #[arg(hide = true, value_parser = Headers::parse)]
-    headers: Option<Headers>,
+    #[arg(hide = true)]
+    headers: Option<String>,
 }
 
+/// Reads the address. An error does not repeat it.
 fn url(text: &str) -> Result<CollectorUrl, String> {
     let url: CollectorUrl = text.parse()?;
     if url.is_encrypted() && !HAS_TLS {
@@ -101,14 +103,17 @@ struct Shipped {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let wrong = |what: &str, why: String| Failure::CollectorArgument(format!("cannot read {what}: {why}"));
+    let url = url(&args.url).map_err(|why| wrong("the address of the collector", why))?;
+    let headers = args.headers.as_deref().map(Headers::parse).transpose();
+    let headers = headers.map_err(|why| wrong("OTEL_EXPORTER_OTLP_HEADERS", why))?.unwrap_or_default();
     records::reader(global)?;
     let options = args.otlp.options().spans_max(args.batch_spans.into());
     let options = options.bytes_max(usize::try_from(args.batch_kib).unwrap_or(usize::MAX).saturating_mul(1024));
-    let mut shipper = OtlpShipper::open(&global.ledger, &args.url, &options)?;
+    let mut shipper = OtlpShipper::open(&global.ledger, &url, &options)?;
     let seconds = |count: u32| Duration::from_secs(count.into());
     let limit = (!args.follow).then(|| seconds(args.retry_for));
-    let headers = args.headers.clone().unwrap_or_default();
-    let collector = Collector::new(&args.url, args.otlp.signal(), headers, seconds(args.timeout), limit);
+    let collector = Collector::new(&url, args.otlp.signal(), headers, seconds(args.timeout), limit);
     let mut has_rejected = false;
     let mut is_first = true;
     loop {
