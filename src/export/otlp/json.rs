@@ -9,13 +9,15 @@ use crate::metrics::Timestamp;
 
 /// The value of an attribute.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) enum AnyValue<'r> {
-    StringValue(Cow<'r, str>),
-    BoolValue(bool),
-    #[serde(serialize_with = "as_text")]
-    IntValue(i64),
-    DoubleValue(f64),
+    #[serde(rename = "stringValue")]
+    String(Cow<'r, str>),
+    #[serde(rename = "boolValue")]
+    Bool(bool),
+    #[serde(rename = "intValue", serialize_with = "as_text")]
+    Int(i64),
+    #[serde(rename = "doubleValue")]
+    Double(f64),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,7 +39,7 @@ impl<'r> Attributes<'r> {
     /// Adds a text if it is known and not empty.
     pub(super) fn text(&mut self, key: &'static str, value: Option<impl Into<Cow<'r, str>>>) {
         let value = value.map(Into::into).filter(|value: &Cow<'_, str>| !value.is_empty());
-        value.into_iter().for_each(|value| self.add(key, AnyValue::StringValue(value)));
+        value.into_iter().for_each(|value| self.add(key, AnyValue::String(value)));
     }
 
     /// Adds a count if it is known. OTLP has no integers above `i64::MAX`, so a higher count is left out.
@@ -46,20 +48,20 @@ impl<'r> Attributes<'r> {
     }
 
     pub(super) fn int(&mut self, key: &'static str, value: Option<i64>) {
-        value.into_iter().for_each(|value| self.add(key, AnyValue::IntValue(value)));
+        value.into_iter().for_each(|value| self.add(key, AnyValue::Int(value)));
     }
 
     pub(super) fn double(&mut self, key: &'static str, value: Option<f64>) {
         value
             .into_iter()
             .filter(|value| value.is_finite())
-            .for_each(|value| self.add(key, AnyValue::DoubleValue(value)));
+            .for_each(|value| self.add(key, AnyValue::Double(value)));
     }
 
     /// Adds a fact if it is true.
     pub(super) fn fact(&mut self, key: &'static str, is_true: bool) {
         if is_true {
-            self.add(key, AnyValue::BoolValue(true));
+            self.add(key, AnyValue::Bool(true));
         }
     }
 }
