@@ -46,7 +46,7 @@ fn each_record_is_posted_and_a_second_call_posts_nothing() {
 
     // Metrics have a place of their own.
     let found = ship(&place, &stub.url, &["--metrics", "--dialect", "latest"]).answer(0);
-    assert!(found.starts_with("records      4\npoints       5\n"), "{found}");
+    assert!(found.starts_with("records      4\npoints       7\n"), "{found}");
     let last = stub.requests().pop().unwrap();
     assert!(last.head.starts_with("post /v1/metrics http/1.1\r\n"), "{}", last.head);
     assert!(metrics(&last.body).iter().any(|metric| metric.name == "gen_ai.execute_tool.duration"));
