@@ -1,5 +1,6 @@
 //! A collector on this machine that answers as a test wants.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -26,8 +27,8 @@ pub(crate) struct Stub {
 impl Stub {
     /// Answers the requests with these replies, one after the other, and accepts all further requests.
     pub(crate) fn new(replies: &[Reply]) -> Self {
-        let mut replies = replies.to_vec().into_iter();
-        Self::by(move |_| replies.next().unwrap_or(ACCEPT))
+        let mut replies = VecDeque::from(replies.to_vec());
+        Self::by(move |_| replies.pop_front().unwrap_or(ACCEPT))
     }
 
     /// Answers each body with the reply that `reply` returns, one request at a time.

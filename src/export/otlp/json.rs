@@ -52,10 +52,7 @@ impl<'r> Attributes<'r> {
     }
 
     pub(super) fn double(&mut self, key: &'static str, value: Option<f64>) {
-        value
-            .into_iter()
-            .filter(|value| value.is_finite())
-            .for_each(|value| self.add(key, AnyValue::Double(value)));
+        value.into_iter().filter(|value| value.is_finite()).for_each(|value| self.add(key, AnyValue::Double(value)));
     }
 
     /// Adds a fact if it is true.
