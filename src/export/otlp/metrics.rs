@@ -106,7 +106,7 @@ impl Histogram {
 }
 
 impl Metrics {
-    /// Returns true if a message with `record` should begin anew: the execution ended in another hour.
+    /// Returns true if the execution ended in another hour than those that were added. It needs a message of its own.
     pub(super) fn is_other_hour(&self, record: &ExecutionMetrics) -> bool {
         self.hour.is_some_and(|hour| hour != hour_of(record))
     }
