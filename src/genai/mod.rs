@@ -1,6 +1,7 @@
 //! The names of OpenTelemetry for generative AI, and other conventions. The layer that records spans reads them, and
 //! the export of OTLP writes them. Other files look up attributes only by [`Attribute`].
 
+#[cfg(feature = "otlp")]
 mod dialect;
 mod names;
 #[cfg(feature = "tracing")]

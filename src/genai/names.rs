@@ -1,7 +1,5 @@
 //! The table of names.
 
-use super::dialect::Dialect;
-
 /// What an attribute of a span says, whichever convention its name is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attribute {
@@ -57,8 +55,10 @@ use Attribute::*;
 pub(super) enum Written {
     /// Spans of no dialect, because another name says the same.
     Never,
-    /// Spans of one dialect.
-    In(Dialect),
+    /// Spans of the dialect of version 1.41.
+    V1_41,
+    /// Spans of the latest dialect.
+    Latest,
     /// Spans of every dialect.
     Always,
 }
@@ -101,11 +101,11 @@ pub(super) const NAMES: [(&str, Attribute, Written); 79] = [
     ("gen_ai.tool.call.result", Output, Never),
     ("gen_ai.tool.error.type", ErrorType, Never),
     ("gen_ai.tool.name", ToolName, Always),
-    ("gen_ai.usage.cache_creation.input_tokens", CacheWrite, In(Dialect::V1_41)),
+    ("gen_ai.usage.cache_creation.input_tokens", CacheWrite, V1_41),
     ("gen_ai.usage.cache_creation_input_tokens", CacheWrite, Never),
     ("gen_ai.usage.cache_read.input_tokens", CacheRead, Always),
     ("gen_ai.usage.cache_read_input_tokens", CacheRead, Never),
-    ("gen_ai.usage.cache_write.input_tokens", CacheWrite, In(Dialect::Latest)),
+    ("gen_ai.usage.cache_write.input_tokens", CacheWrite, Latest),
     ("gen_ai.usage.completion_tokens", OutputTokens, Never),
     ("gen_ai.usage.input_tokens", InputTokens, Always),
     ("gen_ai.usage.output_tokens", OutputTokens, Always),

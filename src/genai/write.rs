@@ -15,7 +15,8 @@ pub(crate) const TOKEN_TYPE: &str = "gen_ai.token.type";
 pub(crate) fn name_of(attribute: Attribute, dialect: Dialect) -> &'static str {
     let is_written = |written| match written {
         Written::Never => false,
-        Written::In(only) => only == dialect,
+        Written::V1_41 => dialect == Dialect::V1_41,
+        Written::Latest => dialect == Dialect::Latest,
         Written::Always => true,
     };
     NAMES.iter().find(|(_, says, written)| *says == attribute && is_written(*written)).map_or("", |&(name, ..)| name)
@@ -69,11 +70,10 @@ mod tests {
 
     #[test]
     fn each_written_attribute_has_one_name_in_each_dialect() {
-        for dialect in [Dialect::V1_41, Dialect::Latest] {
+        for (dialect, only) in [(Dialect::V1_41, Written::V1_41), (Dialect::Latest, Written::Latest)] {
             for (name, says, written) in NAMES {
-                let is_other =
-                    matches!(written, Written::Never) || matches!(written, Written::In(only) if only != dialect);
-                assert_eq!(name_of(says, dialect) == name, !is_other, "{name}");
+                let is_written = written == Written::Always || written == only;
+                assert_eq!(name_of(says, dialect) == name, is_written, "{name}");
             }
         }
         assert_eq!(name_of(Attribute::CacheWrite, Dialect::V1_41), "gen_ai.usage.cache_creation.input_tokens");
