@@ -16,8 +16,8 @@ pub(crate) struct OtlpArgs {
     #[arg(long, value_name = "VERSION", default_value = "1.41", value_parser = one_of::<String>(["1.41", "latest"]))]
     dialect: String,
     /// The attribute service.name of the resource
-    #[arg(long, value_name = "NAME", env = "OTEL_SERVICE_NAME", default_value = "runledger")]
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", env = "OTEL_SERVICE_NAME", hide_env_values = true)]
+    #[arg(default_value = "runledger", value_parser = NonEmptyStringValueParser::new())]
     service: String,
 }
 
