@@ -153,7 +153,7 @@
 //! | [`baseline`] | Baselines, and statistical tests of whether recent executions differ from them. A **frozen** baseline is computed once for each week, and then never changes. |
 //! | [`governance`] | The gate, which checks whether a run is fully logged, and escalations, which report problems. |
 //! | [`runlog`] | Markdown run logs, the error registry, and rules for how long run logs and segments are kept. |
-//! | [`export`] | Writes records as CSV, or as workflow events, which are JSON objects for orchestrators. |
+//! | [`export`] | Writes records as CSV, as workflow events, which are JSON objects for orchestrators, or as OTLP. |
 //! | `alerts` (feature `alerts`) | Alerts about limits that are reached, and about problems. Each window has at most one alert for each kind and subject. |
 //! | `report` (feature `report`) | A report about a ledger as one HTML file. |
 //! | `import` (feature `cli`) | Converts the session logs of coding agents to records. |
@@ -174,6 +174,8 @@
 //! |---|---|
 //! | `cli` | The `runledger` command. |
 //! | `alerts` | `alerts`, and `runledger watch` if `cli` is on too. Webhooks use `http`, and must be on this machine. |
+//! | `otlp` | `export::otlp` and `sink::otlp`, which write spans and metrics of OpenTelemetry. `runledger export otlp` and `runledger ship otlp` if `cli` is on too. |
+//! | `otlp-tls` | Collectors with `https`, through the system's library. On Linux, the build needs the headers of OpenSSL. |
 //! | `alerts-tls` | Webhooks with `https`, through the system's library. On Linux, the build needs the headers of OpenSSL. |
 //! | `postgres` | `sink::postgres`, which ships records to PostgreSQL, and `runledger pg` if `cli` is on too. |
 //! | `postgres-tls` | TLS for the connections to PostgreSQL, through the system's library. On Linux, the build needs the headers of OpenSSL. |
@@ -202,15 +204,18 @@
 //!
 //! - **Not a tracing library.** It does not emit or sample spans. Every execution is recorded.
 //! - **Not a server or a daemon.** It has no telemetry. It opens no connection, except to the PostgreSQL database, the
-//!   webhook and the object store that you name.
+//!   webhook, the object store and the collector that you name.
 //! - **Not a database.** Its queries are those of [`LedgerReader`] and of the command. For any other query, point
 //!   DuckDB, pandas or `jq` at the segments. `runledger cat` prints the lines of all segments.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address;
 mod committer;
 mod digest;
 mod error;
+#[cfg(any(feature = "otlp", feature = "tracing"))]
+mod genai;
 mod id;
 mod mutex;
 
@@ -241,6 +246,8 @@ pub mod docs {
     pub mod guarantees {}
     #[doc = include_str!("docs/index.md")]
     pub mod index {}
+    #[doc = include_str!("docs/otlp.md")]
+    pub mod otlp {}
     #[doc = include_str!("docs/parquet.md")]
     pub mod parquet {}
     #[doc = include_str!("docs/security.md")]
@@ -265,7 +272,7 @@ pub mod report;
 pub mod runlog;
 #[cfg(feature = "parquet")]
 pub mod ship;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "otlp", feature = "postgres"))]
 pub mod sink;
 #[cfg(feature = "tracing")]
 pub mod tracing;

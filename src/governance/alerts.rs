@@ -1,13 +1,13 @@
 //! Defines the policy for `runledger watch`: which alerts it sends, and where it sends them.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Trigger;
+use crate::address::{HIDDEN, HttpAddress};
 use crate::error::{Error, ErrorKind};
 
 /// Which alerts `runledger watch` sends, and where it sends them.
@@ -176,32 +176,23 @@ impl AlertsPolicy {
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct WebhookUrl {
-    address: String,
-    /// The position of the password in `address`, or `None` if there is none.
-    password: Option<(usize, usize)>,
-}
-
-const HIDDEN: &str = "***";
+pub struct WebhookUrl(HttpAddress);
 
 impl WebhookUrl {
     /// Returns the whole address with its password.
     pub fn address(&self) -> &str {
-        &self.address
+        self.0.as_str()
     }
 
     /// Returns true if the address begins with `https:`.
     pub fn is_encrypted(&self) -> bool {
-        self.address.starts_with("https:")
+        self.0.is_encrypted()
     }
 
     /// Returns the scheme, the host and the port, such as `https://alerts.example:8443`. These parts are the origin.
     /// The rest of the address can be secret, so messages contain only the origin.
     pub fn origin(&self) -> String {
-        let (scheme, rest) = self.address.split_once("://").unwrap_or_default();
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        format!("{scheme}://{host}")
+        self.0.origin()
     }
 }
 
@@ -209,56 +200,27 @@ impl std::str::FromStr for WebhookUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // An error must not repeat the address, which can contain a password.
         let expected = "expected an address such as https://HOST/PATH or http://127.0.0.1:8080/PATH";
-        if let Some(other) = text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '`')) {
-            return Err(format!("{expected}, found the character {other:?}"));
-        }
-        let (scheme, rest) = text.split_once("://").ok_or(expected)?;
-        if !matches!(scheme, "http" | "https") {
-            return Err(format!("{expected}, found another scheme"));
-        }
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let (user, host_port) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-        let host = if let Some(rest) = host_port.strip_prefix('[') {
-            rest.split_once(']').map_or("", |(host, _)| host)
-        } else {
-            host_port.split(':').next().unwrap_or_default()
-        };
-        if host.is_empty() {
-            return Err(format!("{expected}, found no host"));
-        }
-        let port = host_port.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
-        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
-            return Err(format!("{expected}, found a port that is not a number up to 65535"));
-        }
-        let is_here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-        if scheme == "http" && !is_here {
+        let address = HttpAddress::parse(text, expected)?;
+        if !address.is_encrypted() && !address.is_here() {
             return Err(format!(
-                "expected https, or http to this machine (localhost, 127.0.0.1 or [::1]), found http to {host}"
+                "expected https, or http to this machine (localhost, 127.0.0.1 or [::1]), found http to {}",
+                address.host()
             ));
         }
-        let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
-        if password == Some(HIDDEN) {
+        if address.password() == Some(HIDDEN) {
             return Err(format!(
                 "expected a password, found {HIDDEN}, which `runledger policy` prints in place of a password"
             ));
         }
-        let password = password.map(|password| {
-            let start = password.as_ptr().addr() - text.as_ptr().addr();
-            (start, start + password.len())
-        });
-        Ok(Self { address: text.to_owned(), password })
+        Ok(Self(address))
     }
 }
 
 impl fmt::Display for WebhookUrl {
     /// Writes the address, with `***` in place of a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.password {
-            Some((start, end)) => write!(f, "{}{HIDDEN}{}", &self.address[..start], &self.address[end..]),
-            None => f.pad(&self.address),
-        }
+        fmt::Display::fmt(&self.0, f)
     }
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use tracing_core::field::{Field, Visit};
 
-use super::names::{Attribute, attribute};
 use crate::digest::hash_bytes;
+use crate::genai::{Attribute, attribute};
 
 /// What is stored of a span's content, which is the span's input (such as a prompt) and the span's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

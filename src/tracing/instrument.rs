@@ -6,7 +6,7 @@ use tracing_core::field::{Field, Visit};
 use tracing_core::{Event, Metadata};
 
 use super::attributes::Attributes;
-use super::names::Attribute;
+use crate::genai::Attribute;
 
 /// Returns the failure that `event` reports about the function of the span. Returns `None` for any other event.
 ///

@@ -12,7 +12,6 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use super::attributes::{Attributes, Keep};
 use super::ended::{Closed, End, Ended, Finished};
 use super::instrument;
-use super::names;
 use super::role::Role;
 use super::sink::{Sink, WhenFull};
 use super::span::{Open, Opens};
@@ -138,7 +137,7 @@ impl LedgerLayer {
 
 impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for LedgerLayer {
     fn on_new_span(&self, new: &NewSpan<'_>, id: &Id, context: Context<'_, S>) {
-        if !names::may_be_recorded(new.metadata().fields()) {
+        if !Role::is_possible(new.metadata().fields()) {
             return;
         }
         let Some(span) = context.span(id) else { return };

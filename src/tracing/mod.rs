@@ -93,7 +93,6 @@ mod attributes;
 mod ended;
 mod instrument;
 mod layer;
-mod names;
 mod role;
 mod sink;
 mod span;

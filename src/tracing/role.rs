@@ -1,7 +1,9 @@
 //! Decides what a span is: an execution, a call of a model, both, or something that is not recorded.
 
+use tracing_core::field::FieldSet;
+
 use super::attributes::Attributes;
-use super::names::Attribute;
+use crate::genai::{Attribute, attribute};
 
 /// What a span is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,13 @@ pub(super) enum Model {
 }
 
 impl Role {
+    /// Returns true if a span with these fields may be an execution or a call. The fields that decide this may get their
+    /// values later.
+    pub(super) fn is_possible(fields: &FieldSet) -> bool {
+        use Attribute::*;
+        fields.iter().any(|field| matches!(attribute(field.name()), Some(Skill | Operation | SpanKind)))
+    }
+
     /// Returns the role of a span with these attributes, or `None` if the span is not recorded.
     pub(super) fn of(attributes: &Attributes) -> Option<Self> {
         let role = match attributes.text(Attribute::Operation) {

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::attributes::Attributes;
 use super::ended::{End, Ended, Finished};
-use super::names::Attribute;
 use super::role::{Model, Role};
 use super::usage::usage;
 use crate::error::Result;
+use crate::genai::{Attribute, provider};
 use crate::ledger::{Execution, Skill};
 use crate::metrics::{Call, ErrorCategory, ExecutionMetrics, RunIds, Status, TracedError, Usage};
 
@@ -186,16 +186,6 @@ fn call(attributes: &Attributes, usage: Usage) -> Call {
     match attributes.text(Attribute::ServiceTier) {
         None | Some("default" | "auto" | "standard") => call,
         Some(tier) => call.variant("service_tier", tier),
-    }
-}
-
-/// Returns the name that price tables use for a provider. Price tables know most names of OpenTelemetry.
-fn provider(name: &str) -> &str {
-    match name {
-        "azure.ai.openai" | "azure.ai.inference" | "az.ai.openai" | "az.ai.inference" => "azure",
-        "gcp.gen_ai" => "google",
-        "x_ai" => "x-ai",
-        name => name,
     }
 }
 

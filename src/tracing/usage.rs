@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::attributes::Attributes;
-use super::names::Attribute;
 use super::role::Model;
+use crate::genai::Attribute;
 use crate::metrics::Usage;
 
 /// Returns the usage of a call, or `None` if its input or output is unknown. Embeddings have no output, so the output

@@ -56,8 +56,8 @@ fn documented() -> Vec<Documented> {
         let (help, in_80_columns) = (help("100"), help("80"));
         for command in commands_of(&help).filter_map(|line| line.strip_prefix("  ")) {
             let word = command.split(' ').next().unwrap();
-            // The commands of `pg` need a server. The tests of PostgreSQL run their examples.
-            if !matches!(word, "" | "help" | "pg") {
+            // The commands of `pg` need a server, and so does `ship otlp`. Their own tests run their examples.
+            if !matches!(word, "" | "help" | "pg") && (name, word) != ("ship", "otlp") {
                 collect(format!("{name} {word}").trim_start(), found);
             }
         }
@@ -301,7 +301,7 @@ fn bash_completes_the_options_of_the_command() {
         ("pr", "progress price prices"),
         ("complete --status ", "success error cancelled"),
         ("--ledger x list --st", "--status"),
-        ("export ", "csv markdown workflow help"),
+        ("export ", "csv markdown otlp workflow help"),
     ] {
         let words = format!("runledger {words}");
         let script = format!(

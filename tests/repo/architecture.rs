@@ -13,7 +13,9 @@ mod imports;
 
 /// Each top-level module, and the modules that it may import. Those come from earlier rows, so no two import each
 /// other.
-const LAYERS: [(&str, &[&str]); 25] = [
+const LAYERS: [(&str, &[&str]); 27] = [
+    ("address", &[]),
+    ("genai", &[]),
     ("json", &[]),
     ("error", &["json"]),
     ("committer", &["error"]),
@@ -27,16 +29,16 @@ const LAYERS: [(&str, &[&str]); 25] = [
     ("journal", &["error", "digest", "id", "mutex", "disk"]),
     ("quota", &["error", "committer", "mutex", "redaction", "metrics", "cost", "journal"]),
     ("baseline", &["error", "metrics", "cost"]),
-    ("export", &["error", "digest", "metrics", "disk"]),
+    ("export", &["error", "digest", "genai", "metrics", "disk"]),
     ("import", &["digest", "metrics", "quota"]),
     ("hook", &["error", "digest", "metrics", "import"]),
     ("runlog", &["error", "digest", "json", "metrics", "cost", "disk", "journal"]),
-    ("governance", &["error", "digest", "json", "metrics", "cost", "baseline"]),
+    ("governance", &["address", "error", "digest", "json", "metrics", "cost", "baseline"]),
     ("alerts", &["error", "metrics", "disk", "journal", "quota", "governance"]),
     ("report", &["error", "metrics", "cost", "quota", "baseline", "governance"]),
     ("ship", &["error", "digest", "metrics", "disk", "journal"]),
     ("fleet", &["error", "metrics", "ship"]),
-    ("sink", &["error", "mutex", "metrics", "disk", "journal"]),
+    ("sink", &["address", "error", "digest", "mutex", "metrics", "disk", "journal", "export"]),
     (
         "ledger",
         &[
@@ -55,7 +57,7 @@ const LAYERS: [(&str, &[&str]); 25] = [
             "governance",
         ],
     ),
-    ("tracing", &["error", "digest", "metrics", "disk", "ledger"]),
+    ("tracing", &["error", "digest", "genai", "metrics", "disk", "ledger"]),
 ];
 
 /// Names that the library uses in one file or folder only. The command below `bin/` is a program of its own, which

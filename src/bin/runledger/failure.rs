@@ -127,6 +127,15 @@ pub(crate) enum Failure {
     )]
     #[allow(dead_code, reason = "only `top` returns it, and a build may lack `top`")]
     NoScreen,
+    #[error("this runledger was built without OTLP; build it with the features cli and otlp")]
+    #[allow(dead_code, reason = "only a build without OTLP returns it")]
+    NoOtlp,
+    #[error("{0}")]
+    #[allow(dead_code, reason = "only `ship otlp` returns it")]
+    CollectorArgument(String),
+    #[error("cannot ship the ledger: {0}")]
+    #[allow(dead_code, reason = "only `ship otlp` returns it")]
+    Collector(String),
 }
 
 impl Failure {
@@ -143,7 +152,12 @@ impl Failure {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Library(error) => kind(error),
-            Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Exists { .. } | Self::Command { .. } => "io",
+            Self::Output(_)
+            | Self::Input(_)
+            | Self::Collector(_)
+            | Self::File { .. }
+            | Self::Exists { .. }
+            | Self::Command { .. } => "io",
             Self::Head { .. }
             | Self::NotImported { .. }
             | Self::OtherProject { .. }
@@ -164,6 +178,8 @@ impl Failure {
             Self::LimitsLocked { .. } => "timeout",
             Self::Amount { .. }
             | Self::NoScreen
+            | Self::NoOtlp
+            | Self::CollectorArgument(_)
             | Self::WeekStart(_)
             | Self::Period(_)
             | Self::OtherImport { .. }

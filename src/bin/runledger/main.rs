@@ -24,6 +24,8 @@ mod fallback;
 mod faults;
 mod global;
 mod hooked;
+#[cfg(any(feature = "alerts", feature = "otlp"))]
+mod http;
 mod input_file;
 mod input_line;
 mod ledger;
@@ -31,6 +33,8 @@ mod limits;
 mod markdown;
 mod meter;
 mod observed;
+#[cfg(feature = "otlp")]
+mod otlp_args;
 mod output_file;
 mod period;
 mod policy_file;

@@ -9,7 +9,7 @@ pub(crate) mod last;
 mod lines;
 pub(crate) mod moved;
 mod refusals;
-#[cfg(feature = "parquet")]
+#[cfg(any(feature = "otlp", feature = "parquet"))]
 mod segments;
 mod sequence;
 mod splitter;

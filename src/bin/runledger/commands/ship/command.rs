@@ -8,6 +8,7 @@ use runledger::ship::{ShippedFiles, Shipper, ShipperOptions};
 use serde_json::json;
 
 use super::target;
+use super::to::To;
 use crate::argument::whole;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
@@ -37,13 +38,16 @@ use crate::term::{cell, output};
 /// file. It also lists the first lines of the ledger that are not records, and their number. `runledger redact` cannot
 /// reach files that were shipped.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "Example: ship all records to a directory
   runledger ship fleet --active --machine build-7")]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    to: Option<To>,
     /// A directory, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER. Of the path of a directory, only the
-    /// last folder is created
-    #[arg(value_name = "STORE", value_parser = target::parse)]
-    store: String,
+    /// last folder is created. A directory that is named otlp needs ./otlp
+    #[arg(value_name = "STORE", required = true, value_parser = target::parse)]
+    store: Option<String>,
     /// Ship the lines of the active segment too, up to the last one
     #[arg(long)]
     active: bool,
@@ -67,6 +71,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    if let Some(to) = &args.to {
+        return to.run(global, out);
+    }
     let style = global.style();
     let mut options = ShipperOptions::new().file_bytes(u64::from(args.file_mib) * 1024 * 1024).on_file(move |file| {
         output::note(&format!("stored {} with {} records", file.name, file.records), "stored", style);
@@ -79,7 +86,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
     let ledger = records::reader(global)?.follow()?;
     let id = ledger.id();
-    let mut shipper = Shipper::new(ledger, target::open(&args.store)?, options);
+    let mut shipper = Shipper::new(ledger, target::open(args.store.as_deref().unwrap_or_default())?, options);
     let mut is_first = true;
     loop {
         match shipper.ship(args.active || args.follow) {

@@ -5,6 +5,11 @@ mod command;
 #[cfg(not(feature = "parquet"))]
 #[path = "missing.rs"]
 mod command;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(not(feature = "otlp"))]
+#[path = "no_otlp.rs"]
+mod otlp;
 #[cfg(feature = "parquet")]
 mod retained;
 #[cfg(not(feature = "parquet"))]
@@ -15,6 +20,7 @@ mod target;
 #[cfg(all(feature = "parquet", not(feature = "object-store")))]
 #[path = "directory.rs"]
 mod target;
+mod to;
 
 pub(crate) use command::{Args, run};
 pub(crate) use retained::ShippedTo;

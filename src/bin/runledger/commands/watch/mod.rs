@@ -5,11 +5,6 @@ mod evaluate;
 mod lines;
 mod program;
 mod receiver;
-#[cfg(not(feature = "alerts-tls"))]
-#[path = "no_tls.rs"]
-mod tls;
-#[cfg(feature = "alerts-tls")]
-mod tls;
 mod wait;
 mod watcher;
 mod webhook;

@@ -8,10 +8,10 @@ use runledger::alerts::{Alert, Delivery};
 use runledger::governance::{AlertReceiver, AlertsPolicy};
 
 use super::program::Program;
-use super::tls;
 use super::wait::{Wait, refused};
 use super::webhook::Webhook;
 use crate::failure::Failure;
+use crate::http::HAS_TLS;
 
 pub(super) enum Receiver {
     Program(Program),
@@ -21,7 +21,7 @@ pub(super) enum Receiver {
 impl Receiver {
     /// Returns the receiver that the policy in the file `path` names.
     pub(super) fn new(policy: &AlertsPolicy, path: &Path) -> Result<Self, Failure> {
-        Ok(match policy.receiver(tls::IS_BUILT_IN).map_err(|error| error.path(path))? {
+        Ok(match policy.receiver(HAS_TLS).map_err(|error| error.path(path))? {
             AlertReceiver::Command(name, args) => Self::Program(Program::new(name, args)),
             AlertReceiver::Webhook(url) => Self::Webhook(Webhook::new(url, policy.timeout())),
         })

@@ -1,4 +1,4 @@
-//! Configures webhooks in a build without TLS. Such a build can only post to this machine.
+//! Configures connections in a build without TLS. Such a build cannot post to an address with `https`.
 
 use ureq::config::ConfigBuilder;
 use ureq::typestate::AgentScope;

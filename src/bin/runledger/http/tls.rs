@@ -1,4 +1,4 @@
-//! Configures encrypted webhooks. Uses the platform's TLS library, and the root certificates that the platform trusts.
+//! Configures encrypted connections. Uses the platform's TLS library, and the root certificates that the platform trusts.
 
 use ureq::config::ConfigBuilder;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
