@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::simulation::{self, Chain, PATH, Used, events, machinery, put, read};
-use runledger::Skill;
 use runledger::disk::simulated::{DiskCall, InjectedFault, Loss, Op, SimulatedDisk, When};
 use runledger::disk::{Access, Storage};
 use runledger::journal::{Journal, JournalOptions};
 use runledger::ledger::FaultKind;
+use runledger::{ErrorKind, Skill};
 
 fn options(disk: &SimulatedDisk) -> JournalOptions {
     simulation::options(disk, 700_000)
@@ -238,6 +238,46 @@ fn row_22_no_line_is_acknowledged_at_a_wrong_place() {
     assert_eq!(numbers(&Journal::open(PATH, self::options(&cut)).unwrap()), [0, 2]);
     let kept = disk.list(&Path::new(PATH).with_extension("ledger").join("quarantine")).unwrap();
     assert_eq!(kept.len(), 1, "{kept:?}");
+}
+
+/// A program that takes no lock appends just before a batch that cannot be written, or only in part. The batch is taken
+/// back, and the bytes of the program are not lost.
+#[test]
+fn row_22_a_batch_that_is_taken_back_takes_no_foreign_bytes_with_it() {
+    for written in [0, 10] {
+        let disk = SimulatedDisk::new();
+        let armed = Arc::new(AtomicBool::new(false));
+        let clock = {
+            let (disk, armed) = (disk.clone(), Arc::clone(&armed));
+            move || {
+                if armed.swap(false, Ordering::Relaxed) {
+                    disk.open(Path::new(PATH), Access::Append).unwrap().append(b"foreign\n").unwrap();
+                    // The next call writes the commit area. The call after it appends to the segment.
+                    let mut failing = disk.calls().len() + 1;
+                    if written > 0 {
+                        disk.inject(When::Call(failing), InjectedFault::Short(written));
+                        failing += 1;
+                    }
+                    disk.inject(When::Call(failing), InjectedFault::Os(28));
+                }
+                1_771_079_000_000
+            }
+        };
+        let options = JournalOptions::new(Arc::new(clock)).storage(Arc::new(disk.clone())).rotate_daily(true);
+        let journal = Journal::open(PATH, options.on_warning(|_| {})).unwrap();
+        journal.append(&payload(0)).unwrap();
+        armed.store(true, Ordering::Relaxed);
+        assert_eq!(journal.append(&payload(1)).unwrap_err().kind(), ErrorKind::Io);
+        journal.append(&payload(2)).unwrap();
+        assert_eq!(numbers(&journal), [0, 2]);
+        let kept = disk.list(&machinery("quarantine")).unwrap();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        let kept = read(&disk, machinery("quarantine").join(&kept[0]));
+        assert!(kept.starts_with(b"foreign\n") && kept.len() == 8 + written, "{kept:?}");
+        let events = events(&disk);
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert_eq!((&events[0]["event"], &events[0]["cut_bytes"]), (&"recovered".into(), &(8 + written).into()));
+    }
 }
 
 /// Whatever fails while a dead process's execution is recorded, the ledger opens and warns. The next opener records the

@@ -326,7 +326,7 @@ impl Tail {
 
     /// Saves bytes in `quarantine/` before they are removed or overwritten. Bytes that are all NULs come from a lost
     /// write and are not saved.
-    fn quarantine(&self, segment: u64, offset: u64, bytes: &[u8]) -> Result<()> {
+    pub(super) fn quarantine(&self, segment: u64, offset: u64, bytes: &[u8]) -> Result<()> {
         if bytes.iter().all(|&byte| byte == 0) {
             return Ok(());
         }
