@@ -89,7 +89,8 @@ impl Options {
         self
     }
 
-    /// Sets whether a new segment begins with the first record of each day (UTC). The default is false.
+    /// Sets whether a new segment begins with the first record of each day (UTC). The default is false. If the file with
+    /// the copy of the last lines, the commit area, cannot be created, no segment begins with a new day.
     #[must_use]
     pub fn rotate_daily(mut self, daily: bool) -> Self {
         self.journal.rotate_daily = daily;

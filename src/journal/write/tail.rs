@@ -272,6 +272,10 @@ impl Tail {
         let next = next.line_bytes_max();
         let full = self.storage.file_bytes_max().is_some_and(|limit| next <= limit && self.end.len + next > limit);
         let old = self.options.rotate_daily && header.is_some_and(|header| header.day < self.day());
+        if self.end.len == 0 && old {
+            // Store the new day. Otherwise the segment would be sealed after its first line.
+            self.set_header(0);
+        }
         if self.end.len == 0 || !(large || full || old) {
             return Ok(());
         }
