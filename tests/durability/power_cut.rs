@@ -543,6 +543,30 @@ fn row_07_a_torn_repetition_is_written_again() {
     }
 }
 
+/// A rotation was killed after it created the new segment, and another program has appended to this segment. The event
+/// of the recovery states the number of the bytes that were moved to `quarantine/`.
+#[test]
+fn bytes_that_a_recovery_cuts_from_a_new_segment_are_counted() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    journal.append(&payload(0)).unwrap();
+    let line = read(&disk, PATH);
+    // The new segment has other bytes, or has the repeated line and a part of another line.
+    for (there, cut) in [(b"foreign\n".to_vec(), 8), ([&line[..], b"torn"].concat(), 4)] {
+        let killed = disk.crash_after(disk.calls().len(), Loss::Nothing);
+        killed.rename(Path::new(PATH), &machinery("sealed/000001.jsonl")).unwrap();
+        killed.open(Path::new(PATH), Access::AppendNew).unwrap().append(&there).unwrap();
+        assert_eq!(whole_numbers(&Journal::open(PATH, options(&killed)).unwrap()), [0]);
+        assert_eq!(read(&killed, PATH), line);
+        let recovered = events(&killed).pop().unwrap();
+        let [event, healed_bytes, cut_bytes] = ["event", "healed_bytes", "cut_bytes"].map(|key| &recovered[key]);
+        assert_eq!((event, healed_bytes, cut_bytes), (&"recovered".into(), &line.len().into(), &cut.into()));
+        let kept = killed.list(&machinery("quarantine")).unwrap();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        assert_eq!(read(&killed, machinery("quarantine").join(&kept[0])), there[there.len() - cut..]);
+    }
+}
+
 /// The power is cut before the header of a segment that a rotation has begun is on the disk. No lines are repeated in
 /// that segment. Its first line is longer than the bytes that the area still has of the segment before.
 #[test]
