@@ -123,6 +123,20 @@ fn a_copy_that_was_kept_elsewhere_does_not_bring_the_text_back() {
     assert_eq!(place.open().reader().records().count(), 2);
 }
 
+/// The answer lists up to ten other executions whose lines have the text, and says if there are more.
+#[test]
+fn other_lines_with_the_text_are_listed() {
+    for (count, more) in [(10, ""), (11, ", and others")] {
+        let place = Place::new();
+        let ledger = Options::new().open(&place.path).unwrap();
+        (1..=1 + count).for_each(|number| _ = ledger.append(&record(number)).unwrap());
+        let left = ledger.redact(id(1), &everywhere()).unwrap().left;
+        let ids: Vec<_> = (2..=11).map(|number| id(number).to_string()).collect();
+        let listed = format!("still has the text, in lines of {}{more}", ids.join(", "));
+        assert!(left.iter().any(|left| left.ends_with(&listed)), "{count}: {left:?}");
+    }
+}
+
 /// A verification reads segments before or after they are replaced, and the statement before or after it is appended.
 #[test]
 fn a_verification_beside_redactions_finds_no_fault() {
