@@ -99,10 +99,11 @@ impl JournalOptions {
         self
     }
 
-    /// Sets the function that receives every warning. The default is [`on_stderr`](super::on_stderr).
+    /// Sets the function that receives every warning. The default is [`on_stderr`](super::on_stderr). If `warn` panics
+    /// while its thread is already panicking, the second panic is ignored.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
-        self.warn = Arc::new(warn);
+        self.warn = warnings::caught(warn);
         self
     }
 }
