@@ -67,7 +67,9 @@ impl JournalOptions {
         self
     }
 
-    /// If `daily` is true, seals the active segment before the first line of a new day (UTC). The default is false.
+    /// If `daily` is true, seals the active segment before the first line of a new day (UTC). The default is false. The
+    /// day of a segment is stored in the commit area, which is a file with a copy of the segment's last lines. If this
+    /// file cannot be created, the day is unknown, and a new day seals nothing.
     #[must_use]
     pub fn rotate_daily(mut self, daily: bool) -> Self {
         self.rotate_daily = daily;
@@ -97,10 +99,11 @@ impl JournalOptions {
         self
     }
 
-    /// Sets the function that receives every warning. The default is [`on_stderr`](super::on_stderr).
+    /// Sets the function that receives every warning. The default is [`on_stderr`](super::on_stderr). If `warn` panics
+    /// while its thread is already panicking, the second panic is ignored.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
-        self.warn = Arc::new(warn);
+        self.warn = warnings::caught(warn);
         self
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -43,6 +44,19 @@ impl fmt::Display for Warning {
             more => write!(f, " (and {more} more like it)"),
         }
     }
+}
+
+/// Returns a hook that calls `warn`. While the thread is panicking, a panic of `warn` ends in this hook. Otherwise the
+/// process would abort, because the call may be made by a `drop`.
+pub(crate) fn caught(warn: impl Fn(&Error) + Send + Sync + 'static) -> Warn {
+    Arc::new(move |error| {
+        if std::thread::panicking() {
+            // Unwind safety is the concern of the hook. It is only called again, and nothing else sees its values.
+            let _ = catch_unwind(AssertUnwindSafe(|| warn(error)));
+        } else {
+            warn(error);
+        }
+    })
 }
 
 /// Decides which warnings are reported. Warnings are similar if they have the same `what`, and their errors have the

@@ -52,7 +52,8 @@ impl Skill {
 }
 
 /// A running execution. **Dropping this guard records the execution**: as panicked if the thread is panicking, and in
-/// all other cases as cancelled. Dropping does not panic, unless the program's hook for warnings panics.
+/// all other cases as cancelled. Dropping does not panic, unless the program's hook for warnings panics and the thread
+/// is not panicking already.
 ///
 /// [`succeed`](Self::succeed), [`fail`](Self::fail) and [`finish`](Self::finish) end the execution and say where its
 /// record is. The answer can be ignored, because by default the ledger [warns](crate::Recorded) if the record was

@@ -80,10 +80,10 @@ impl Ledger {
     }
 
     /// Opens the ledger's quota, whose file is `quota.jsonl` in the directory of the ledger. The quota uses the
-    /// ledger's clock, disk and warnings.
+    /// ledger's clock, disk, warnings and redactor.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`] if the name or the source of a limit contains a secret.
+    /// - [`ErrorKind::Invalid`] if the redactor finds a secret in the name or the source of a limit.
     /// - [`ErrorKind::Unsuitable`] if the ledger itself is named `quota.jsonl`, or if the quota's path cannot hold a
     ///   journal.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the quota.
@@ -94,7 +94,8 @@ impl Ledger {
     pub fn quota(&self, limits: Limits) -> Result<Quota> {
         let path = self.beside("quota.jsonl", "open the quota")?;
         let journal = self.synced();
-        Quota::open(path, QuotaOptions::new(Arc::clone(&journal.clock)).journal(journal).limits(limits))
+        let options = QuotaOptions::new(Arc::clone(&journal.clock)).journal(journal).limits(limits);
+        Quota::open(path, options.redactor(self.shared.options.redactor.clone()))
     }
 
     /// Opens the journal of frozen baselines. A frozen baseline is computed once for each week, and never changes

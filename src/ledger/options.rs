@@ -89,7 +89,8 @@ impl Options {
         self
     }
 
-    /// Sets whether a new segment begins with the first record of each day (UTC). The default is false.
+    /// Sets whether a new segment begins with the first record of each day (UTC). The default is false. If the file with
+    /// the copy of the last lines, the commit area, cannot be created, no segment begins with a new day.
     #[must_use]
     pub fn rotate_daily(mut self, daily: bool) -> Self {
         self.journal.rotate_daily = daily;
@@ -221,10 +222,11 @@ impl Options {
     /// error, operation and path. Of several similar warnings, at most one is printed per second, and the others are
     /// suppressed. The next similar warning that is printed says how many were suppressed. If no similar warning
     /// follows, that number is printed when the ledger is dropped. A hook can use
-    /// [`Warnings`](crate::journal::Warnings) to suppress similar warnings in the same way.
+    /// [`Warnings`](crate::journal::Warnings) to suppress similar warnings in the same way. If a hook panics while its
+    /// thread is already panicking, the second panic is ignored.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
-        self.journal.warn = Arc::new(warn);
+        self.journal = self.journal.on_warning(warn);
         self
     }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::tree::{names, numbers};
-use runledger::disk::simulated::{InjectedFault, Loss, Op, SimulatedDisk};
+use runledger::disk::simulated::{InjectedFault, Loss, Op, SimulatedDisk, When};
 use runledger::disk::{Access, Stat, Storage, StorageFile};
 use runledger::journal::Follower;
 use runledger::ledger::FaultKind;
@@ -648,6 +648,38 @@ fn row_32_a_crash_at_any_call_of_archiving_a_file_loses_nothing() {
         }
     }
     assert!(archived > 0);
+}
+
+/// Another program may have written the same file to the archive. A sync of that file may never have been tried, or may
+/// have failed.
+#[test]
+fn row_32_a_copy_that_another_program_made_is_not_trusted_to_be_durable() {
+    const TEXT: &[u8] = b"# Run Log";
+    for sync_failed in [false, true] {
+        let disk = SimulatedDisk::new();
+        let ledger = on(&disk, PATH);
+        disk.create_dir(Path::new("/archive")).unwrap();
+        let make = |path: &str| {
+            let made = disk.open(Path::new(path), Access::AppendNew).unwrap();
+            made.append(TEXT).unwrap();
+            made
+        };
+        make("/a.md").sync().unwrap();
+        let copy = make("/archive/a.md");
+        ["/", "/archive"].into_iter().for_each(|directory| disk.sync_dir(Path::new(directory)).unwrap());
+        if sync_failed {
+            disk.inject(When::Next(Op::Sync), InjectedFault::Os(5));
+            copy.sync().unwrap_err();
+        }
+        ledger.archive_file("/a.md", "/archive", "an improvement").unwrap();
+        for loss in disk.losses(disk.calls().len(), 20, 1) {
+            let after = disk.crash_after(disk.calls().len(), loss);
+            let mut found = [0; TEXT.len() + 1];
+            let file = after.open(Path::new("/archive/a.md"), Access::Read).unwrap();
+            let len = file.read_at(&mut found, 0).unwrap();
+            assert_eq!(&found[..len], TEXT, "a failed sync: {sync_failed}, {loss:?}");
+        }
+    }
 }
 
 #[test]

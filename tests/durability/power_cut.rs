@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::simulation::{self, Chain, PATH, Used, events, machinery, put, read};
-use runledger::Skill;
 use runledger::disk::simulated::{DiskCall, InjectedFault, Loss, Op, SimulatedDisk, When};
 use runledger::disk::{Access, Storage};
 use runledger::journal::{Journal, JournalOptions};
 use runledger::ledger::FaultKind;
+use runledger::{ErrorKind, Skill};
 
 fn options(disk: &SimulatedDisk) -> JournalOptions {
     simulation::options(disk, 700_000)
@@ -238,6 +238,46 @@ fn row_22_no_line_is_acknowledged_at_a_wrong_place() {
     assert_eq!(numbers(&Journal::open(PATH, self::options(&cut)).unwrap()), [0, 2]);
     let kept = disk.list(&Path::new(PATH).with_extension("ledger").join("quarantine")).unwrap();
     assert_eq!(kept.len(), 1, "{kept:?}");
+}
+
+/// A program that takes no lock appends just before a batch that cannot be written, or only in part. The batch is taken
+/// back, and the bytes of the program are not lost.
+#[test]
+fn row_22_a_batch_that_is_taken_back_takes_no_foreign_bytes_with_it() {
+    for written in [0, 10] {
+        let disk = SimulatedDisk::new();
+        let armed = Arc::new(AtomicBool::new(false));
+        let clock = {
+            let (disk, armed) = (disk.clone(), Arc::clone(&armed));
+            move || {
+                if armed.swap(false, Ordering::Relaxed) {
+                    disk.open(Path::new(PATH), Access::Append).unwrap().append(b"foreign\n").unwrap();
+                    // The next call writes the commit area. The call after it appends to the segment.
+                    let mut failing = disk.calls().len() + 1;
+                    if written > 0 {
+                        disk.inject(When::Call(failing), InjectedFault::Short(written));
+                        failing += 1;
+                    }
+                    disk.inject(When::Call(failing), InjectedFault::Os(28));
+                }
+                1_771_079_000_000
+            }
+        };
+        let options = JournalOptions::new(Arc::new(clock)).storage(Arc::new(disk.clone())).rotate_daily(true);
+        let journal = Journal::open(PATH, options.on_warning(|_| {})).unwrap();
+        journal.append(&payload(0)).unwrap();
+        armed.store(true, Ordering::Relaxed);
+        assert_eq!(journal.append(&payload(1)).unwrap_err().kind(), ErrorKind::Io);
+        journal.append(&payload(2)).unwrap();
+        assert_eq!(numbers(&journal), [0, 2]);
+        let kept = disk.list(&machinery("quarantine")).unwrap();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        let kept = read(&disk, machinery("quarantine").join(&kept[0]));
+        assert!(kept.starts_with(b"foreign\n") && kept.len() == 8 + written, "{kept:?}");
+        let events = events(&disk);
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert_eq!((&events[0]["event"], &events[0]["cut_bytes"]), (&"recovered".into(), &(8 + written).into()));
+    }
 }
 
 /// Whatever fails while a dead process's execution is recorded, the ledger opens and warns. The next opener records the
@@ -500,6 +540,30 @@ fn row_07_a_torn_repetition_is_written_again() {
     for seed in 0..1_000 {
         let loss = Loss::Random(seed);
         used.check(&used.disk.crash_after(repeated + 1, loss), repeated + 1, loss);
+    }
+}
+
+/// A rotation was killed after it created the new segment, and another program has appended to this segment. The event
+/// of the recovery states the number of the bytes that were moved to `quarantine/`.
+#[test]
+fn bytes_that_a_recovery_cuts_from_a_new_segment_are_counted() {
+    let disk = SimulatedDisk::new();
+    let journal = Journal::open(PATH, options(&disk)).unwrap();
+    journal.append(&payload(0)).unwrap();
+    let line = read(&disk, PATH);
+    // The new segment has other bytes, or has the repeated line and a part of another line.
+    for (there, cut) in [(b"foreign\n".to_vec(), 8), ([&line[..], b"torn"].concat(), 4)] {
+        let killed = disk.crash_after(disk.calls().len(), Loss::Nothing);
+        killed.rename(Path::new(PATH), &machinery("sealed/000001.jsonl")).unwrap();
+        killed.open(Path::new(PATH), Access::AppendNew).unwrap().append(&there).unwrap();
+        assert_eq!(whole_numbers(&Journal::open(PATH, options(&killed)).unwrap()), [0]);
+        assert_eq!(read(&killed, PATH), line);
+        let recovered = events(&killed).pop().unwrap();
+        let [event, healed_bytes, cut_bytes] = ["event", "healed_bytes", "cut_bytes"].map(|key| &recovered[key]);
+        assert_eq!((event, healed_bytes, cut_bytes), (&"recovered".into(), &line.len().into(), &cut.into()));
+        let kept = killed.list(&machinery("quarantine")).unwrap();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        assert_eq!(read(&killed, machinery("quarantine").join(&kept[0])), there[there.len() - cut..]);
     }
 }
 

@@ -123,6 +123,20 @@ fn a_copy_that_was_kept_elsewhere_does_not_bring_the_text_back() {
     assert_eq!(place.open().reader().records().count(), 2);
 }
 
+/// The answer lists up to ten other executions whose lines have the text, and says if there are more.
+#[test]
+fn other_lines_with_the_text_are_listed() {
+    for (count, more) in [(10, ""), (11, ", and others")] {
+        let place = Place::new();
+        let ledger = Options::new().open(&place.path).unwrap();
+        (1..=1 + count).for_each(|number| _ = ledger.append(&record(number)).unwrap());
+        let left = ledger.redact(id(1), &everywhere()).unwrap().left;
+        let ids: Vec<_> = (2..=11).map(|number| id(number).to_string()).collect();
+        let listed = format!("still has the text, in lines of {}{more}", ids.join(", "));
+        assert!(left.iter().any(|left| left.ends_with(&listed)), "{count}: {left:?}");
+    }
+}
+
 /// A verification reads segments before or after they are replaced, and the statement before or after it is appended.
 #[test]
 fn a_verification_beside_redactions_finds_no_fault() {
@@ -302,7 +316,7 @@ fn an_archive_says_which_ledger_it_needs() {
     let damaged = if begins == text { text.replacen("redaction", "edited!!!", 1) } else { begins };
     fs::write(&place.path, damaged).unwrap();
     let fault = faults();
-    assert!(fault.starts_with(&format!("{why}{live}: found ")) && fault.contains(" faults, which"), "{fault}");
+    assert!(fault.starts_with(&format!("{why}{live}: found 1 fault, which")), "{fault}");
     fs::write(&place.path, text).unwrap();
     assert!(verify().is_clean());
     fs::rename(place.directory.path().join("logs"), place.directory.path().join("moved")).unwrap();

@@ -248,6 +248,34 @@ fn a_new_day_begins_a_segment() {
     assert_eq!(place.verified().lines, 6);
 }
 
+/// A ledger may be opened long before its first append.
+#[test]
+fn an_empty_segment_begins_with_the_day_of_its_first_line() {
+    for reopened in [false, true] {
+        let place = Place::new();
+        let start: Timestamp = "2026-02-14T23:30:00Z".parse().unwrap();
+        let now = Arc::new(AtomicI64::new(start.unix_ms()));
+        let open = || {
+            let now = Arc::clone(&now);
+            let clock = move || Timestamp::from_unix_ms(now.load(Ordering::SeqCst)).unwrap();
+            Options::new().rotate_daily(true).clock(clock).open(&place.path).unwrap()
+        };
+        let mut ledger = open();
+        let mut segments = Vec::new();
+        for (number, hours) in [(1, 1), (2, 1), (3, 24)] {
+            now.fetch_add(hours * HOUR_MS, Ordering::SeqCst);
+            if reopened {
+                drop(ledger);
+                ledger = open();
+            }
+            append(&ledger, number); // 00:30, 01:30, 01:30 of the next day
+            segments.push(ledger.head().unwrap().segment);
+        }
+        assert_eq!(segments, [1, 1, 2], "reopened: {reopened}");
+        assert_eq!(place.verified().lines, 3);
+    }
+}
+
 #[test]
 fn rotation_is_reported() {
     let place = Place::new();

@@ -237,8 +237,10 @@ fn row_20_pid_reused() {
 #[test]
 fn row_20_a_living_process_is_not_interrupted() {
     let me = std::process::id();
-    let (swept, _) = swept_while_locked(|owner| (owner["pid"], owner["start"]) = (json!(me), json!(start(me))));
+    let (swept, reason) = swept_while_locked(|owner| (owner["pid"], owner["start"]) = (json!(me), json!(start(me))));
     assert!(!swept);
+    // With a free lock, the process has closed the ledger.
+    assert_eq!(reason, format!("process {me} closed the ledger before the execution ended"));
     // If the start of a process is unknown, only the lock decides.
     let (swept, _) = swept_while_locked(|owner| owner["start"] = Value::Null);
     assert!(!swept);

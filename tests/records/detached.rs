@@ -203,6 +203,16 @@ fn a_refused_record_is_not_written() {
 }
 
 #[test]
+fn a_refused_progress_does_not_stay_in_the_record() {
+    let place = Place::new();
+    let mut execution = place.after(0).resume(place.start()).unwrap();
+    execution.mark_progress("gathering", Some(50.0)).unwrap();
+    assert_eq!(kind(execution.mark_progress("x", Some(150.0)).cloned()), ErrorKind::Invalid);
+    let progress = execution.complete(Status::Success).unwrap().record.progress.unwrap();
+    assert_eq!((progress.stage.as_str(), progress.percent), ("gathering", Some(50.0)));
+}
+
+#[test]
 fn one_of_many_processes_completes_it_and_the_others_get_an_error() {
     const MANY: usize = 8;
     for _ in 0..10 {

@@ -88,6 +88,26 @@ fn a_guard_that_unwinds_is_recorded_as_panicked() {
     assert_eq!(place.only().status, Some(Status::Panicked));
 }
 
+/// A second panic that leaves a drop would abort the process.
+#[test]
+fn a_hook_that_panics_during_a_panic_does_not_abort() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = Options::new().on_warning(|error| panic!("{error}")).open(&path).unwrap();
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let mut run = ledger.begin(skill());
+        run.record_mut().quality_score = Some(7.0); // refused, which is a warning
+        panic!("elsewhere");
+    }));
+    assert_eq!(unwound.unwrap_err().downcast_ref::<&str>(), Some(&"elsewhere"));
+    let records: Vec<_> = LedgerReader::open(&path).unwrap().records().map(Result::unwrap).collect();
+    assert_eq!((records.len(), &records[0].status), (1, &Some(Status::Panicked)));
+    // Otherwise the panic of a hook is a panic of the call.
+    let mut run = ledger.begin(skill());
+    run.record_mut().quality_score = Some(7.0);
+    assert!(catch_unwind(AssertUnwindSafe(|| run.succeed())).is_err());
+}
+
 #[test]
 fn a_guard_dropped_early_is_recorded_as_cancelled() {
     fn early(ledger: &Ledger) -> Option<u8> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use runledger::ledger::WrittenLines;
-use runledger::{ErrorKind, Ledger, LedgerReader, Options, Skill};
+use runledger::{ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Skill, Uuid};
 
 struct Place {
     directory: tempfile::TempDir,
@@ -161,6 +161,28 @@ fn all_damage_is_counted_and_the_beginning_is_listed() {
     let (written, bytes, _) = place.written();
     assert_eq!((written.damage_count, written.damage.len()), (30, WrittenLines::DAMAGE_MAX));
     assert_eq!(seqs(&bytes), numbers(1..=9));
+}
+
+/// The positions of only 1,024 gaps are stored. The error of any other gap names no line after it.
+#[test]
+fn a_gap_without_a_position_names_no_line() {
+    let place = Place { directory: tempfile::tempdir().unwrap() };
+    let ledger = Ledger::open(place.ledger()).unwrap();
+    let records: Vec<_> = (1..=4_120)
+        .map(|number| {
+            let start = "2026-02-14T00:00:00Z".parse().unwrap();
+            let mut record = ExecutionMetrics::new(Uuid::from_u128(number), "s", "1", start);
+            record.timestamp_end = Some(start);
+            record
+        })
+        .collect();
+    assert!(ledger.append_all(&records).iter().all(Result::is_ok));
+    drop(ledger);
+    let text = fs::read_to_string(place.ledger()).unwrap();
+    let odd: String = text.split_inclusive('\n').step_by(2).collect();
+    fs::write(place.ledger(), odd).unwrap();
+    let (_, _, damage) = place.written();
+    assert!(damage[0].ends_with("logs/x.jsonl: line 2072 of the ledger is missing"), "{}", damage[0]);
 }
 
 #[test]

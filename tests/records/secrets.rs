@@ -8,8 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use runledger::ledger::Fallback;
 use runledger::metrics::{Call, ErrorCategory, RunIds, Status};
+use runledger::quota::Limits;
 use runledger::redaction::{Redactor, SecretRule};
-use runledger::{Answer, ExecutionMetrics, Ledger, Options, Skill, Timestamp, Usage, Uuid, log_execution_metrics};
+use runledger::{
+    Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Skill, Timestamp, Usage, Uuid, log_execution_metrics,
+};
 
 const SECRET: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
 
@@ -242,6 +245,24 @@ fn marks_and_warnings_have_no_secrets() {
     let warnings = warnings.lock().unwrap();
     assert!(!warnings.is_empty() && warnings.iter().all(|warning| !warning.contains(SECRET)), "{warnings:?}");
     assert!(warnings.iter().any(|warning| warning.contains(&marker())), "{warnings:?}");
+}
+
+#[test]
+fn the_quota_has_the_redactor_of_its_ledger() {
+    let place = Place::new();
+    let own = "acme_4Zk0pQv81LmXw7RtYb2C";
+    let rules = Redactor::with_rules(&[SecretRule::new("acme", "acme_", "a-zA-Z0-9", 20, 40)]).unwrap();
+    let quota = |redactor: Redactor, api: &str| {
+        let table = format!(
+            r#"[{{"api": "{api}", "limit": 5, "unit": "calls", "period": "day", "source": "us", "as_of": "2026-02-14"}}]"#
+        );
+        let ledger = Options::new().redactor(redactor).open(&place.path).unwrap();
+        ledger.quota(Limits::from_json(&table).unwrap()).map(drop).map_err(|error| error.kind())
+    };
+    assert_eq!(quota(Redactor::new(), SECRET), Err(ErrorKind::Invalid));
+    assert_eq!(quota(rules, own), Err(ErrorKind::Invalid));
+    assert_eq!(quota(Redactor::new(), own), Ok(()));
+    assert_eq!(quota(Redactor::off(), SECRET), Ok(()));
 }
 
 #[test]

@@ -10,7 +10,8 @@ use serde::Serialize;
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// The end of the active segment was repaired after a crash.
+    /// The end of the active segment was repaired after a crash. Or an append failed after another program had written to
+    /// the end of the segment.
     Recovered {
         /// The number of the segment.
         segment: u64,

@@ -131,9 +131,8 @@ impl Tail {
         // line must have a higher number than theirs, because line numbers are never reused.
         let link = later(repeated.link, self.link_of_sealed(sealed)?);
         let there = self.read_from(0, len)?;
-        if !repeated.bytes.starts_with(&there) {
-            self.quarantine(segment, 0, &there)?;
-        }
+        let same = there.iter().zip(&repeated.bytes).take_while(|(a, b)| a == b).count();
+        self.quarantine(segment, same as u64, &there[same..])?;
         // Write the lines again even if the segment has them. An earlier sync may have failed. Without a new write, the
         // next sync would report success, although the lines are not on the disk.
         self.file = SyncFile::new(Arc::clone(&self.file));
@@ -146,7 +145,8 @@ impl Tail {
         self.end = Mark { segment, len, link };
         self.durable = self.end;
         self.set_header(stray_bytes(&repeated.bytes, &link));
-        self.record(&Event::Recovered { segment, healed_bytes: len, cut_bytes: 0 });
+        let cut_bytes = (there.len() - same) as u64;
+        self.record(&Event::Recovered { segment, healed_bytes: len, cut_bytes });
         Ok(())
     }
 
@@ -326,7 +326,7 @@ impl Tail {
 
     /// Saves bytes in `quarantine/` before they are removed or overwritten. Bytes that are all NULs come from a lost
     /// write and are not saved.
-    fn quarantine(&self, segment: u64, offset: u64, bytes: &[u8]) -> Result<()> {
+    pub(super) fn quarantine(&self, segment: u64, offset: u64, bytes: &[u8]) -> Result<()> {
         if bytes.iter().all(|&byte| byte == 0) {
             return Ok(());
         }

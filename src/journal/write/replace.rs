@@ -49,11 +49,12 @@ impl Tail {
         }
     }
 
-    /// Like [`Tail::rebase`], but the segment must already be synced up to its end. If no area can be created, the
-    /// journal continues without an area. Every batch then syncs the segment itself.
+    /// Like [`Tail::rebase`], but the segment must already be synced up to its end. If the segment has no lines yet, its
+    /// day becomes today. If no area can be created, the journal continues without an area. Every batch then syncs the
+    /// segment itself.
     pub(super) fn set_header(&mut self, stray: u64) {
         let day = match self.area.as_ref().and_then(Area::header) {
-            Some(header) if header.segment == self.end.segment => header.day,
+            Some(header) if header.segment == self.end.segment && self.end.len > 0 => header.day,
             _ => self.day(),
         };
         let Mark { segment, len, link } = self.end;

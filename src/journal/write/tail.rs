@@ -238,11 +238,21 @@ impl Tail {
     /// Removes a partially written batch.
     fn roll_back(&mut self, len: u64, error: io::Error) -> Error {
         self.withdraw(len);
-        // The lock excludes other processes that use it, so normally only this batch follows `len`.
-        if self.file.truncate(len).is_err() {
-            self.needs_recovery = true;
-        }
+        let cut = self.quarantine_foreign(len).is_ok() && self.file.truncate(len).is_ok();
+        self.needs_recovery |= !cut;
         Error::io("append to the ledger", self.layout.active(), error)
+    }
+
+    /// Saves the bytes after `len` in `quarantine/`, unless they are a part of the batch that was being written. A
+    /// program that ignores the lock may have appended bytes before or after them.
+    fn quarantine_foreign(&self, len: u64) -> Result<()> {
+        let there = self.read_from(len, self.active_len()?)?;
+        if !self.buffer.starts_with(&there) {
+            self.quarantine(self.end.segment, len, &there)?;
+            let (segment, cut_bytes) = (self.end.segment, there.len() as u64);
+            self.record(&Event::Recovered { segment, healed_bytes: 0, cut_bytes });
+        }
+        Ok(())
     }
 
     /// Removes the batch at `at` from the area, so that no recovery restores lines for which the caller got an error.
@@ -262,6 +272,10 @@ impl Tail {
         let next = next.line_bytes_max();
         let full = self.storage.file_bytes_max().is_some_and(|limit| next <= limit && self.end.len + next > limit);
         let old = self.options.rotate_daily && header.is_some_and(|header| header.day < self.day());
+        if self.end.len == 0 && old {
+            // Store the new day. Otherwise the segment would be sealed after its first line.
+            self.set_header(0);
+        }
         if self.end.len == 0 || !(large || full || old) {
             return Ok(());
         }

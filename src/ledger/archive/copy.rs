@@ -18,7 +18,11 @@ pub(super) struct Content {
 }
 
 /// Copies the regular file `from` to the path `to`. If there is already a file at `to`, checks that it has the same
-/// content. When this function returns `Ok`, the copy is complete and durable, and equals the original.
+/// content, and replaces it. When this function returns `Ok`, the copy is complete and durable, and equals the
+/// original.
+///
+/// A file that is already at `to` is not kept, because it may not be durable. Perhaps another program wrote it and did
+/// not sync it. If an earlier sync of it failed, another sync would report success anyway.
 pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<Content> {
     let original = content(storage, from)?;
     let id = |path: &Path| {
@@ -32,14 +36,13 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
             .path(to)
             .detail("found the file itself; expected another file. Choose another directory"));
     }
-    if there.is_none() {
-        let new = to.with_extension("new");
-        write(storage, from, &new).map_err(|source| Error::io("copy to the archive", &new, source))?;
-        same(&content(storage, &new)?, &original, &new)?;
-        storage.rename(&new, to).map_err(|source| Error::io("name a copy in the archive", to, source))?;
+    if there.is_some() {
+        same(&content(storage, to)?, &original, to)?;
     }
-    // Always compare the file at `to`, because it may be left over from an earlier call that crashed.
-    same(&content(storage, to)?, &original, to)?;
+    let new = to.with_extension("new");
+    write(storage, from, &new).map_err(|source| Error::io("copy to the archive", &new, source))?;
+    same(&content(storage, &new)?, &original, &new)?;
+    storage.rename(&new, to).map_err(|source| Error::io("name a copy in the archive", to, source))?;
     let parent = to.parent().unwrap_or(Path::new(""));
     storage.sync_dir(parent).map_err(|source| Error::io("sync the archive", parent, source))?;
     Ok(original)

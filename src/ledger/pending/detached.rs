@@ -301,23 +301,32 @@ impl DetachedExecution {
     /// if that is unknown). Returns the record so far, which is on stable storage.
     ///
     /// # Errors
-    /// After an error, the progress is only in the record in memory. The next call that stores this record stores the
-    /// progress too.
     /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] would refuse the record for a reason other
-    ///   than its missing end.
-    /// - [`ErrorKind::Io`] if the disk fails.
+    ///   than its missing end. The record then has its earlier progress.
+    /// - [`ErrorKind::Io`] if the disk fails. The progress is then only in the record in memory. The next call that
+    ///   stores this record stores the progress too.
     pub fn mark_progress(&mut self, stage: &str, percent: Option<f64>) -> Result<&ExecutionMetrics> {
         let mut progress = Progress::new(stage, self.ledger.now());
         progress.percent = percent;
-        self.record.progress = Some(progress);
-        self.store()
+        let before = self.record.progress.replace(progress);
+        match self.store().map(|_| ()) {
+            Ok(()) => Ok(&self.record),
+            Err(error) => {
+                if error.kind() == ErrorKind::Invalid {
+                    self.record.progress = before;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Stores the record so far, for example with new tags, and returns it. When this function returns `Ok`, the record
     /// is on stable storage.
     ///
     /// # Errors
-    /// The errors of [`mark_progress`](Self::mark_progress).
+    /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] would refuse the record for a reason other
+    ///   than its missing end.
+    /// - [`ErrorKind::Io`] if the disk fails.
     pub fn store(&mut self) -> Result<&ExecutionMetrics> {
         without_end(&mut self.record, self.id, self.begun);
         let json = self.ledger.unfinished_json(&mut self.record)?;

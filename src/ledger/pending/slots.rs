@@ -49,10 +49,11 @@ pub(in crate::ledger) struct Owner {
     namespace: Option<String>,
 }
 
-/// How an owner died: the process ended, or the machine was restarted.
+/// Why an owner counts as dead: the process ended, it closed the ledger, or the machine was restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Death {
     Ended,
+    Closed,
     Restart,
 }
 
@@ -67,10 +68,11 @@ impl Owner {
         }
     }
 
-    /// Returns how the owner died, or `None` if the owner may be alive. `lock_free` is true if the lock of the owner's
-    /// file could be acquired.
+    /// Returns why the owner counts as dead, or `None` if it may use the ledger. `lock_free` is true if the lock of the
+    /// owner's file could be acquired.
     ///
-    /// - If the lock is free, the owner is dead, or has closed the ledger. Both count as dead.
+    /// - If the lock is free, the owner is dead, or has closed the ledger. Both count as dead. If a process with the
+    ///   owner's pid and start time exists, the owner has closed the ledger.
     /// - If the lock is held, its holder may be the owner, or a child that a dead owner forked. To tell these cases
     ///   apart, the owner's start time is compared with that of the process that has the owner's pid now. This is
     ///   possible only if the owner was started in the PID namespace of this process, and since the last restart of the
@@ -79,16 +81,20 @@ impl Owner {
     ///   owner runs on another machine.
     fn death(&self, lock_free: bool) -> Option<Death> {
         let boot = platform::boot_id();
-        if lock_free {
-            let restarted = self.boot.is_some() && boot.is_some() && self.boot != boot;
-            return Some(if restarted { Death::Restart } else { Death::Ended });
+        if lock_free && self.boot.is_some() && boot.is_some() && self.boot != boot {
+            return Some(Death::Restart);
         }
-        let comparable = self.boot == boot && self.namespace.is_some() && self.namespace == platform::namespaces();
-        let gone = comparable
+        let comparable = self.boot == boot
+            && self.namespace.is_some()
+            && self.namespace == platform::namespaces()
             && self.start.is_some()
-            && platform::knows_processes()
-            && platform::process_start(self.pid) != self.start;
-        gone.then_some(Death::Ended)
+            && platform::knows_processes();
+        let runs = comparable.then(|| platform::process_start(self.pid) == self.start);
+        match (runs, lock_free) {
+            (Some(true), true) => Some(Death::Closed),
+            (_, true) | (Some(false), false) => Some(Death::Ended),
+            (_, false) => None,
+        }
     }
 }
 

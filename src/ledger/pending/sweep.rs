@@ -73,6 +73,7 @@ pub(in crate::ledger) fn sweep(
 fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
     let reason = match left.death {
         Some((pid, Death::Ended)) => format!("process {pid} ended before the execution did"),
+        Some((pid, Death::Closed)) => format!("process {pid} closed the ledger before the execution ended"),
         Some((pid, Death::Restart)) => format!("the machine was restarted while process {pid} ran the execution"),
         None => String::new(),
     };

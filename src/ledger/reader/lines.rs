@@ -278,14 +278,14 @@ impl<'l> Writing<'l> {
         for range in self.missing.ranges() {
             let (first, last) = (range.start(), range.end());
             let gap = self.gaps.iter().find(|(gap, _)| gap.contains(first));
-            let error = gap.map_or_else(
-                || Error::new(ErrorKind::Malformed, READ).path(self.layout.active()),
-                |(_, error)| error.clone(),
-            );
+            let (error, place) = match gap {
+                Some((_, error)) => (error.clone(), " before this line"),
+                None => (Error::new(ErrorKind::Malformed, READ).path(self.layout.active()), ""),
+            };
             self.written.add(error.detail(if first == last {
-                format!("line {first} of the ledger is missing before this line")
+                format!("line {first} of the ledger is missing{place}")
             } else {
-                format!("lines {first} to {last} of the ledger are missing before this line")
+                format!("lines {first} to {last} of the ledger are missing{place}")
             }));
         }
         self.written

@@ -113,7 +113,8 @@ pub(super) fn search(storage: &dyn Storage, layout: &Layout, texts: &[String]) -
     Ok(left)
 }
 
-/// Returns the ids of the executions whose lines in a segment have one of `needles`, at most [`LISTED_MAX`] of them.
+/// Returns the ids of the executions whose lines in a segment have one of `needles`, at most [`LISTED_MAX`] of them. If
+/// there are more, the last text says so.
 fn ids_in(storage: &dyn Storage, path: &Path, needles: &[Vec<u8>]) -> Result<Vec<String>> {
     let failed = |source| Error::io("search a segment for the text", path, source);
     let Some(mut lines) = lines_of(storage, path).map_err(failed)? else { return Ok(Vec::new()) };
@@ -122,15 +123,16 @@ fn ids_in(storage: &dyn Storage, path: &Path, needles: &[Vec<u8>]) -> Result<Vec
         let line = lines.bytes(piece);
         if needles.iter().any(|needle| has(line, needle)) {
             let id = id_of(line).map_or_else(|| "an unknown execution".to_owned(), |id| id.to_string());
-            if !ids.contains(&id) {
-                ids.push(id);
+            if ids.contains(&id) {
+                continue;
             }
+            if ids.len() == LISTED_MAX {
+                ids.push("and others".to_owned());
+                break;
+            }
+            ids.push(id);
         }
         if piece.unfinished {
-            break;
-        }
-        if ids.len() == LISTED_MAX {
-            ids.push("and others".to_owned());
             break;
         }
     }

@@ -23,8 +23,9 @@ const SYNC_SLOW_US: u128 = 20_000;
 /// If the median of the syncs is shorter than this, the check warns, because no disk is so fast.
 const SYNC_IMPOSSIBLE_US: u128 = 5;
 /// If this process may open fewer files than this number, the check warns. A ledger with few segments has about ten
-/// files open, and an append to a ledger with many segments opens more. The other files are for the program itself.
-const OPEN_FILES_MIN: u64 = 64;
+/// files open. A process that appends to a ledger with many segments keeps up to 64 segments and their indexes open, so
+/// it has about 140 files open. The other files are for the program itself.
+const OPEN_FILES_MIN: u64 = 256;
 /// A clock that shows an earlier time is wrong, because this version did not exist at that time.
 const CLOCK_MIN: &str = "2026-01-01T00:00:00.000Z";
 const PRICES_DAYS_MAX: i64 = 30;
@@ -42,7 +43,7 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
         }
     }
     let free = free_bytes(directory).map_err(|source| Error::io("read the free space", directory, source));
-    checks.extend([of_space(free), of_file_length(), of_open_files(), of_clock(now), of_prices(now)]);
+    checks.extend([of_space(free), of_file_length(), of_open_files(open_files_max()), of_clock(now), of_prices(now)]);
     checks
 }
 
@@ -192,9 +193,9 @@ fn of_file_length() -> Check {
     }
 }
 
-fn of_open_files() -> Check {
+fn of_open_files(limit: Option<u64>) -> Check {
     const NAME: &str = "open files";
-    match open_files_max() {
+    match limit {
         None => Check::ok(NAME, "not limited"),
         Some(limit) if limit >= OPEN_FILES_MIN => Check::ok(NAME, format!("at most {limit}")),
         Some(limit) => Check::warning(NAME, format!("at most {limit}"), "raise the limit with `ulimit -n`"),
@@ -278,6 +279,13 @@ mod tests {
         assert_eq!(finding(of_space(Ok(ROTATE_BYTES))), (Level::Ok, "256.0 MiB free".to_owned()));
         let little = (Level::Warning, "1000 bytes free, less than the 256.0 MiB of a segment".to_owned());
         assert_eq!(finding(of_space(Ok(1000))), little);
+    }
+
+    /// A ledger with many segments has 64 of them open, each with its index.
+    #[test]
+    fn a_limit_that_a_ledger_with_many_segments_reaches_is_a_warning() {
+        let levels = [Some(64), Some(140), Some(256), None].map(|limit| of_open_files(limit).level);
+        assert_eq!(levels, [Level::Warning, Level::Warning, Level::Ok, Level::Ok]);
     }
 
     #[test]
