@@ -164,28 +164,26 @@ impl AlertsPolicy {
 
 /// The address of a webhook. With `http`, the webhook must be on this machine; with `https`, it can be anywhere.
 ///
-/// When the address is printed, `***` replaces its password. Only [`address`](Self::address) returns the address with
-/// its password.
+/// An address can have a secret in its path, in its query, or as a password. So when the address is printed, only its
+/// [origin](Self::origin) is shown, and `***` replaces the rest. Only [`address`](Self::address) returns all of it.
 ///
 /// ```
 /// use runledger::governance::WebhookUrl;
 ///
 /// let url: WebhookUrl = "https://agent:secret@alerts.example/hook".parse()?;
-/// assert_eq!(url.to_string(), "https://agent:***@alerts.example/hook");
+/// assert_eq!(url.to_string(), "https://alerts.example/***");
 /// assert!("http://alerts.example/hook".parse::<WebhookUrl>().is_err()); // not this machine
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl {
     address: String,
-    /// The position of the password in `address`, or `None` if there is none.
-    password: Option<(usize, usize)>,
 }
 
 const HIDDEN: &str = "***";
 
 impl WebhookUrl {
-    /// Returns the whole address with its password.
+    /// Returns the whole address with its secrets.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -219,7 +217,7 @@ impl std::str::FromStr for WebhookUrl {
             return Err(format!("{expected}, found another scheme"));
         }
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let (user, host_port) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+        let host_port = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let host = if let Some(rest) = host_port.strip_prefix('[') {
             rest.split_once(']').map_or("", |(host, _)| host)
         } else {
@@ -238,26 +236,22 @@ impl std::str::FromStr for WebhookUrl {
                 "expected https, or http to this machine (localhost, 127.0.0.1 or [::1]), found http to {host}"
             ));
         }
-        let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
-        if password == Some(HIDDEN) {
+        if rest.contains(HIDDEN) {
             return Err(format!(
-                "expected a password, found {HIDDEN}, which `runledger policy` prints in place of a password"
+                "expected the whole address, found {HIDDEN}, which `runledger policy` prints in place of its secrets"
             ));
         }
-        let password = password.map(|password| {
-            let start = password.as_ptr().addr() - text.as_ptr().addr();
-            (start, start + password.len())
-        });
-        Ok(Self { address: text.to_owned(), password })
+        Ok(Self { address: text.to_owned() })
     }
 }
 
 impl fmt::Display for WebhookUrl {
-    /// Writes the address, with `***` in place of a password.
+    /// Writes the origin, and `/***` in place of the rest, if there is more.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.password {
-            Some((start, end)) => write!(f, "{}{HIDDEN}{}", &self.address[..start], &self.address[end..]),
-            None => f.pad(&self.address),
+        let origin = self.origin();
+        match self.address.strip_prefix(&origin) {
+            Some("" | "/") => f.pad(&self.address),
+            _ => f.pad(&format!("{origin}/{HIDDEN}")),
         }
     }
 }
@@ -295,7 +289,7 @@ mod tests {
             "https://alerts.example/x",
             "https://10.0.0.1:8443/x",
         ] {
-            assert_eq!(text.parse::<WebhookUrl>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<WebhookUrl>().unwrap().address(), text);
         }
         for (text, why) in [
             ("http://alerts.example/x", "found http to alerts.example"),
@@ -319,18 +313,27 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_shown() {
-        let url: WebhookUrl = "https://agent:s3cr3t@alerts.example:8443/hook?token=t0ken".parse().unwrap();
-        assert_eq!(url.address(), "https://agent:s3cr3t@alerts.example:8443/hook?token=t0ken");
+    fn no_secret_is_ever_shown() {
+        let whole = "https://agent:s3cr3t@alerts.example:8443/s3cr3t?token=s3cr3t#s3cr3t";
+        let url: WebhookUrl = whole.parse().unwrap();
+        assert_eq!(url.address(), whole);
         assert_eq!(url.origin(), "https://alerts.example:8443");
         let policy = AlertsPolicy { webhook: Some(url.clone()), ..AlertsPolicy::default() };
         for shown in
             [url.to_string(), format!("{url:?}"), format!("{policy:?}"), serde_json::to_string(&policy).unwrap()]
         {
-            assert!(!shown.contains("s3cr3t") && shown.contains("agent:***@"), "{shown}");
+            assert!(!shown.contains("s3cr3t") && shown.contains("https://alerts.example:8443/***"), "{shown}");
         }
         let hidden = url.to_string().parse::<WebhookUrl>().unwrap_err();
-        assert!(hidden.starts_with("expected a password, found ***"), "{hidden}");
+        assert!(hidden.starts_with("expected the whole address, found ***"), "{hidden}");
+        for (text, shown) in [
+            ("https://alerts.example", "https://alerts.example"),
+            ("https://alerts.example/", "https://alerts.example/"),
+            ("https://agent:s3cr3t@alerts.example", "https://alerts.example/***"),
+            ("https://alerts.example?s3cr3t", "https://alerts.example/***"),
+        ] {
+            assert_eq!(text.parse::<WebhookUrl>().unwrap().to_string(), shown);
+        }
         for text in ["http://agent:s3cr3t@alerts.example/", "x://agent:s3cr3t@h/", "http://agent:s3cr3t@:1/"] {
             assert!(!text.parse::<WebhookUrl>().unwrap_err().contains("s3cr3t"), "{text}");
         }
