@@ -164,14 +164,14 @@ impl AlertsPolicy {
 
 /// The address of a webhook. With `http`, the webhook must be on this machine; with `https`, it can be anywhere.
 ///
-/// When the address is printed, `***` replaces its password. Only [`address`](Self::address) returns the address with
-/// its password.
+/// An address can have a secret in its path, in its query, or as a password. So when the address is printed, only its
+/// [origin](Self::origin) is shown, and `***` replaces the rest. Only [`address`](Self::address) returns all of it.
 ///
 /// ```
 /// use runledger::governance::WebhookUrl;
 ///
 /// let url: WebhookUrl = "https://agent:secret@alerts.example/hook".parse()?;
-/// assert_eq!(url.to_string(), "https://agent:***@alerts.example/hook");
+/// assert_eq!(url.to_string(), "https://alerts.example/***");
 /// assert!("http://alerts.example/hook".parse::<WebhookUrl>().is_err()); // not this machine
 /// # Ok::<(), String>(())
 /// ```
@@ -179,7 +179,7 @@ impl AlertsPolicy {
 pub struct WebhookUrl(HttpAddress);
 
 impl WebhookUrl {
-    /// Returns the whole address with its password.
+    /// Returns the whole address with its secrets.
     pub fn address(&self) -> &str {
         self.0.as_str()
     }
@@ -208,9 +208,9 @@ impl std::str::FromStr for WebhookUrl {
                 address.host()
             ));
         }
-        if address.password() == Some(HIDDEN) {
+        if address.as_str().contains(HIDDEN) {
             return Err(format!(
-                "expected a password, found {HIDDEN}, which `runledger policy` prints in place of a password"
+                "expected the whole address, found {HIDDEN}, which `runledger policy` prints in place of its secrets"
             ));
         }
         Ok(Self(address))
@@ -218,9 +218,13 @@ impl std::str::FromStr for WebhookUrl {
 }
 
 impl fmt::Display for WebhookUrl {
-    /// Writes the address, with `***` in place of a password.
+    /// Writes the origin, and `/***` in place of the rest, if there is more.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        let origin = self.origin();
+        match self.address().strip_prefix(&origin) {
+            Some("" | "/") => f.pad(self.address()),
+            _ => f.pad(&format!("{origin}/{HIDDEN}")),
+        }
     }
 }
 
@@ -257,7 +261,7 @@ mod tests {
             "https://alerts.example/x",
             "https://10.0.0.1:8443/x",
         ] {
-            assert_eq!(text.parse::<WebhookUrl>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<WebhookUrl>().unwrap().address(), text);
         }
         for (text, why) in [
             ("http://alerts.example/x", "found http to alerts.example"),
@@ -281,18 +285,27 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_shown() {
-        let url: WebhookUrl = "https://agent:s3cr3t@alerts.example:8443/hook?token=t0ken".parse().unwrap();
-        assert_eq!(url.address(), "https://agent:s3cr3t@alerts.example:8443/hook?token=t0ken");
+    fn no_secret_is_ever_shown() {
+        let whole = "https://agent:s3cr3t@alerts.example:8443/s3cr3t?token=s3cr3t#s3cr3t";
+        let url: WebhookUrl = whole.parse().unwrap();
+        assert_eq!(url.address(), whole);
         assert_eq!(url.origin(), "https://alerts.example:8443");
         let policy = AlertsPolicy { webhook: Some(url.clone()), ..AlertsPolicy::default() };
         for shown in
             [url.to_string(), format!("{url:?}"), format!("{policy:?}"), serde_json::to_string(&policy).unwrap()]
         {
-            assert!(!shown.contains("s3cr3t") && shown.contains("agent:***@"), "{shown}");
+            assert!(!shown.contains("s3cr3t") && shown.contains("https://alerts.example:8443/***"), "{shown}");
         }
         let hidden = url.to_string().parse::<WebhookUrl>().unwrap_err();
-        assert!(hidden.starts_with("expected a password, found ***"), "{hidden}");
+        assert!(hidden.starts_with("expected the whole address, found ***"), "{hidden}");
+        for (text, shown) in [
+            ("https://alerts.example", "https://alerts.example"),
+            ("https://alerts.example/", "https://alerts.example/"),
+            ("https://agent:s3cr3t@alerts.example", "https://alerts.example/***"),
+            ("https://alerts.example?s3cr3t", "https://alerts.example/***"),
+        ] {
+            assert_eq!(text.parse::<WebhookUrl>().unwrap().to_string(), shown);
+        }
         for text in ["http://agent:s3cr3t@alerts.example/", "x://agent:s3cr3t@h/", "http://agent:s3cr3t@:1/"] {
             assert!(!text.parse::<WebhookUrl>().unwrap_err().contains("s3cr3t"), "{text}");
         }

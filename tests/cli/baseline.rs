@@ -210,6 +210,9 @@ fn freeze_reports_lines_that_are_not_records_and_refuses_a_future_week() {
     // The current week is after all of the executions.
     let Output { code, stdout, .. } = run(&place, "baseline freeze");
     assert!(code == Some(0) && stdout.ends_with(": 500 executions that started before it\n"), "{stdout}");
+    let place = Place::with(&crate::commands::records()[..1]);
+    let frozen = answer(&place, "baseline freeze");
+    assert!(frozen.ends_with(": 1 execution that started before it\n"), "{frozen}");
 }
 
 #[test]

@@ -68,12 +68,16 @@ fn an_execution_is_recorded_from_its_messages() {
     let refused = answers(&place, &[], &[other], 1);
     assert_eq!(refused[0]["kind"], "conflict");
     assert_eq!(refused[0]["reasons"][1], "tags: the ledger has {\"seed\":42}, the new record has {\"seed\":43}");
-    // The differences include the status.
+    // The differences include the status, and the two values that follow from it.
     let failed = json!({"end": {"execution_id": ID, "status": "failed"}});
     let reasons = answers(&place, &[], &[failed], 1)[0]["reasons"].clone();
-    assert!(
-        reasons.to_string().contains("status: the ledger has \\\"success\\\", the new record has \\\"failed\\\""),
-        "{reasons}"
+    assert_eq!(
+        reasons.as_array().unwrap()[1..],
+        [
+            "execution_failed: the ledger has false, the new record has true",
+            "execution_succeeded: the ledger has true, the new record has false",
+            "status: the ledger has \"success\", the new record has \"failed\"",
+        ]
     );
     assert_eq!(in_ledger(&place).len(), 1);
 }

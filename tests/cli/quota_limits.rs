@@ -246,6 +246,26 @@ fn the_target_of_a_symbolic_link_is_changed_and_the_link_is_kept() {
     assert_eq!(place.files(), [place.path("dotfiles/own.json"), place.path("logs/limits.json")]);
 }
 
+#[test]
+fn the_missing_target_of_a_symbolic_link_is_created_and_the_link_is_kept() {
+    let place = with_limits("[]");
+    std::fs::create_dir(place.path("dotfiles")).unwrap();
+    std::fs::remove_file(place.path("logs/limits.json")).unwrap();
+    symlink("../logs/second.json", place.path("dotfiles/first.json")).unwrap();
+    symlink("../dotfiles/first.json", place.path("logs/limits.json")).unwrap();
+    run(&place, SET).answer(0);
+    for link in ["logs/limits.json", "dotfiles/first.json"] {
+        assert!(std::fs::symlink_metadata(place.path(link)).unwrap().is_symlink(), "{link}");
+    }
+    assert!(std::fs::symlink_metadata(place.path("logs/second.json")).unwrap().is_file());
+    assert!(stored(&place).contains("anthropic"));
+    // A link that leads to itself has no target.
+    std::fs::remove_file(place.path("dotfiles/first.json")).unwrap();
+    symlink("../logs/limits.json", place.path("dotfiles/first.json")).unwrap();
+    run(&place, SET).complaint(2);
+    assert!(std::fs::symlink_metadata(place.path("logs/limits.json")).unwrap().is_symlink());
+}
+
 /// A process that was killed left its new file, perhaps with a part of its text.
 #[test]
 fn the_file_of_a_killed_process_is_used_again() {

@@ -312,6 +312,36 @@ fn the_variable_adds_rules_or_switches_them_off() {
     assert_eq!(reasons[1], SECRET);
 }
 
+/// Without the user's rules, a record could have a secret that only these rules find. So nothing is recorded.
+#[test]
+fn without_usable_rules_nothing_is_recorded_but_the_promises_of_the_commands_hold() {
+    let place = Place::empty();
+    let call = |args: &str| {
+        let mut command = command();
+        command.current_dir(place.directory.path()).env("RUNLEDGER_REDACTION", "missing.json");
+        output(command.args(args.split(' ')))
+    };
+    let why = "cannot read the rules for secrets in RUNLEDGER_REDACTION: missing.json: ";
+    let ran = call("run --skill s -- sh -c pwd>&2;exit${IFS}3");
+    let warning = format!("runledger: warning: the command is not recorded: {why}");
+    assert!(ran.code == Some(3) && ran.stderr.starts_with(&warning), "{ran:#?}");
+    assert!(ran.stderr.contains(place.directory.path().to_str().unwrap()), "{ran:#?}");
+    for args in [
+        "start --agent a",
+        "progress --execution-id 019c --stage s",
+        "complete --execution-id 019c",
+        "log generation --model gpt-4",
+    ] {
+        let answered = call(args);
+        assert_eq!(answered.code, Some(2), "{answered:#?}");
+        let answer: Value = serde_json::from_str(&answered.stdout).unwrap();
+        assert_eq!((&answer["success"], &answer["kind"]), (&json!(false), &json!("io")), "{args}");
+        assert!(answer["error"].as_str().unwrap().starts_with(why), "{answer}");
+        assert!(answered.stderr.contains(why), "{answered:#?}");
+    }
+    assert_eq!(place.files(), [""; 0].map(std::path::PathBuf::from));
+}
+
 /// An earlier version stored texts as they were.
 #[test]
 fn doctor_lists_the_secrets_of_an_older_ledger_without_printing_them() {

@@ -315,6 +315,13 @@ fn a_dry_run_sends_and_writes_nothing() {
     assert_eq!(lines[0]["at"], format!("{day}T00:00:00.000Z"), "the end of the day");
     assert!(table.contains("repeated_missing_logs") && table.lines().count() > 3, "{table}");
     assert_eq!(dry(&["--since", "7d", "--json"]).lines().count(), 2);
+    // A longer time than the longest possible one is shortened, which is reported.
+    for (since, note) in [("366d", ""), ("367d", r#"{"kind":"shortened","note":"--since is more than 366 days ago: "#)]
+    {
+        let done = place.run(["watch", "--policy", "policy.json", "--dry-run", "--json", "--since", since]);
+        assert_eq!((done.code, done.stdout.lines().count()), (Some(0), 3), "{done:?}");
+        assert!(done.stderr.starts_with(note) && done.stderr.is_empty() == note.is_empty(), "{done:?}");
+    }
     assert_eq!(server.requests().len(), 0);
     assert_eq!(Tree::read(place.directory.path()).files, files);
     // A real watcher sends the same alerts with the same ids, except the old alert.
@@ -456,27 +463,33 @@ fn a_line_of_the_quota_that_cannot_be_read_does_not_end_the_watcher() {
     let options = JournalOptions::new(std::sync::Arc::new(|| 0));
     let journal = Journal::open(place.path("logs/quota.jsonl"), options).unwrap();
     journal.append(br#"{"neither":"an event"}"#).unwrap();
+    // The line after it is an event again. `consume` itself refuses a journal with such a line.
+    let watched = json!({"limit": 100, "period": "total", "percent": [50, 80]});
+    let event = json!({"consume": {"amount": 50, "watch": watched}});
+    let consumed = json!({"api": "calls", "unit": "calls", "at": Timestamp::now().to_string(), "event": event});
+    journal.append(consumed.to_string().as_bytes()).unwrap();
     drop(journal);
     let running = Running::spawn(&mut watch(&place));
-    wait("the damage", || got(&place).len() == 1);
+    wait("the damage and the limit", || got(&place).len() == 2);
     let (code, stdout, stderr) = terminate(running);
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(stderr.matches("warning: ").count(), 1, "{stderr}");
     assert!(stderr.contains("logs/quota.jsonl") && stderr.contains("line 2"), "{stderr}");
     assert!(stdout.contains(" sent warning damage quota.jsonl: 1 line of quota.jsonl cannot be read"), "{stdout}");
     let got = got(&place);
-    assert_eq!(kinds(&got), [r#"damage ["quota.jsonl"]"#]);
-    assert_eq!([&got[0]["figures"]["skipped"], &got[0]["figures"]["line"]], [1, 2]);
-    // The watcher did not change the journal, which has two lines.
+    assert_eq!(kinds(&got), [r#"quota_yellow ["calls"]"#, r#"damage ["quota.jsonl"]"#]);
+    assert_eq!([&got[1]["figures"]["skipped"], &got[1]["figures"]["line"]], [1, 2]);
+    // The watcher did not change the journal, which has three lines.
     let text = std::fs::read_to_string(place.path("logs/quota.jsonl")).unwrap();
-    assert_eq!(text.lines().count(), 2);
+    assert_eq!(text.lines().count(), 3);
     assert_eq!(once(&place).stdout, "", "the damage was sent this week");
     let alerts = json!({"command": ["true"], "damage": false});
     let other = self::place();
     policy(&other, &alerts);
     std::fs::copy(place.path("logs/quota.jsonl"), other.path("logs/quota.jsonl")).unwrap();
     let told = once(&other);
-    assert_eq!((told.code, told.stdout.as_str()), (Some(0), ""), "{told:?}");
+    assert_eq!((told.code, told.stdout.lines().count()), (Some(0), 1), "{told:?}");
+    assert!(told.stdout.contains(" sent warning quota_yellow calls: "), "{told:?}");
 }
 
 /// A ledger that another program rewrote has lines that do not continue its chain.

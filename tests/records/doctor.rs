@@ -267,6 +267,9 @@ fn a_damaged_end_is_a_warning() {
         "a writer may still be writing them. After a crash, the next process that opens the ledger repairs the end";
     place.assert("end", Level::Warning, "5 bytes after the last line", advice);
 
+    std::fs::write(place.path(), whole.clone() + "{").unwrap();
+    place.assert("end", Level::Warning, "1 byte after the last line", advice);
+
     std::fs::write(place.path(), whole.replace("summarise", "summarize")).unwrap();
     place.assert("end", Level::Warning, "the last line has no valid hash", "run `runledger verify` to see why");
 }

@@ -82,7 +82,10 @@ fn main() -> ExitCode {
     let is_stored = matches!(command, Command::Cat(_)) && !io::stdout().is_terminal();
     let mut out = AfterBar { bar, out: if is_stored { Escaped::off(stdout) } else { Escaped::new(stdout) } };
     let run = |out: &mut _| {
-        redaction::set(secret_rules::read()?);
+        match secret_rules::read() {
+            Ok(redactor) => redaction::set(redactor),
+            Err(failure) => return command.run_without_rules(failure, &global, out),
+        }
         if command.needs_truncation_check() {
             records::warn_of_truncation(&global);
         }

@@ -71,8 +71,11 @@ fn a_call_counts_with_its_largest_usage_in_any_file() {
         assert_eq!((tokens(&records), counts.larger_copies, counts.lower_bounds), ((600, 72, 270, 300), 0, 0));
         assert_eq!(records[0].run.run_id.as_deref(), files[0][0]["sessionId"].as_str());
     }
-    // The call has the time of its lines, which is the same in both files.
-    let (records, _) = import_compared(&[torn.clone(), whole.clone()]);
+    // The call has the time of its own line, even if the copy with the larger usage has a later time.
+    let mut later = whole.clone();
+    later[2] = message("b", "msg_2", "req_2", 4, 60);
+    let (records, _) = import_compared(&[torn.clone(), later]);
+    assert_eq!(tokens(&records), (600, 72, 270, 300));
     assert_eq!(records[0].trace.llm_calls[1].cost.at.map(|time| time.to_string()), Some(at(2)));
     // No usage of a later copy is larger, because the copies have the same usage, or the message has no copy.
     let mut copies = Copies::default();

@@ -96,6 +96,29 @@ fn a_limit_of_calls_denies_what_exceeds_it() {
     assert_eq!(in_flight(&place).len(), 0);
 }
 
+/// The event could have a secret that only the user's rules find.
+#[test]
+fn without_usable_rules_for_secrets_the_event_is_not_recorded_and_the_limits_are_enforced() {
+    let place = limited("tools --limit 1 --unit calls --per total");
+    let call = |event: &Value| {
+        let mut hook = hook(&place, &[]);
+        with_input(hook.env("RUNLEDGER_REDACTION", "missing.json"), event.to_string().as_bytes())
+    };
+    for event in [pre("t1"), post("t1"), tool("Stop", "Bash", "t1", json!({}))] {
+        let done = call(&event);
+        let warning = "runledger: warning: the event is not recorded: cannot read the rules for secrets";
+        assert!(done.code == Some(0) && done.stderr.starts_with(warning), "{done:#?}");
+        assert_eq!((done.stdout.as_str(), place.path("logs/execution_metrics.jsonl").exists()), ("", false));
+    }
+    let denied = call(&pre("t2"));
+    assert!(denied.code == Some(0) && denied.stdout.contains(r#""permissionDecision":"deny""#), "{denied:#?}");
+    assert!(!place.path("logs/execution_metrics.jsonl").exists());
+    // The settings of the agent are not changed, because the hook would record nothing.
+    let mut install = hook(&place, &["install", "claude-code"]);
+    assert_eq!(with_input(install.env("RUNLEDGER_REDACTION", "missing.json"), b"").code, Some(2));
+    assert!(!place.path("home").exists());
+}
+
 #[test]
 fn a_budget_counts_what_the_running_session_has_used() {
     let place = limited("claude --limit 1 --unit usd --per day --warn 50");

@@ -154,6 +154,14 @@ fn each_agent_and_project_has_its_own_file() {
     let codex = place.path("elsewhere").display().to_string();
     with_input(hook(&place, &["install", "codex"]).env("CODEX_HOME", codex), b"").answer(0);
     assert!(place.path("elsewhere/hooks.json").exists());
+    // CODEX_HOME is one path, which can contain a comma. CLAUDE_CONFIG_DIR is a list.
+    let list = place.path("a,b").display().to_string();
+    for (agent, variable, file) in
+        [("codex", "CODEX_HOME", "a,b/hooks.json"), ("claude-code", "CLAUDE_CONFIG_DIR", "a/settings.json")]
+    {
+        with_input(hook(&place, &["install", agent]).env(variable, &list), b"").answer(0);
+        assert!(place.path(file).exists(), "{agent}");
+    }
 }
 
 #[test]

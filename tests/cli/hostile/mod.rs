@@ -230,6 +230,8 @@ fn the_address_of_a_webhook_never_appears_with_its_password() {
     let place = Place::new();
     for address in [
         "http://u:hunter2@127.0.0.1:1/x",
+        "http://127.0.0.1:1/x?key=hunter2",
+        "http://127.0.0.1:1/services/hunter2#x",
         "http://u:hunter2@[bad",
         "https://u:hunter2@host:99999/x",
         "ftp://u:hunter2@h/",

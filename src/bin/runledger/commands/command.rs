@@ -8,6 +8,7 @@ use super::{
     head, help, hook, import, index, list, log, man, metrics, open, pg, pipe, policy, price, prices, progress, quota,
     redact, report, retention, run, schema, ship, show, start, statusline, tail, top, verify, watch,
 };
+use crate::answer;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -96,17 +97,35 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Runs the command, although the user's rules for secrets cannot be used. Nothing is recorded, because a record
+    /// could have a secret that only these rules find. `failure` says why the rules cannot be used.
+    pub(crate) fn run_without_rules(
+        &self,
+        failure: Failure,
+        global: &Global,
+        out: &mut impl std::io::Write,
+    ) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Run(args) => run::run(args, Some(&failure), global),
+            Self::Hook(args) if args.is_event() => hook::run(args, Some(&failure), global, out),
+            Self::Start(_) | Self::Progress(_) | Self::Complete(_) | Self::Log(_) => {
+                answer::give(Err::<(), _>(failure), None, global, out)
+            }
+            _ => Err(failure),
+        }
+    }
+
     /// Runs the command, and writes its output to `out`.
     pub(crate) fn run(&self, global: &Global, out: &mut impl std::io::Write) -> Result<ExitCode, Failure> {
         match self {
-            Self::Run(args) => run::run(args, global),
+            Self::Run(args) => run::run(args, None, global),
             Self::Start(args) => start::run(args, global, out),
             Self::Progress(args) => progress::run(args, global, out),
             Self::Complete(args) => complete::run(args, global, out),
             Self::Log(args) => log::run(args, global, out),
             Self::Pipe(args) => pipe::run(args, global, out),
             Self::Import(args) => import::run(args, global, out),
-            Self::Hook(args) => hook::run(args, global, out),
+            Self::Hook(args) => hook::run(args, None, global, out),
             Self::List(args) => list::run(args, global, out),
             Self::Show(args) => show::run(args, global, out),
             Self::Tail(args) => tail::run(args, global, out),

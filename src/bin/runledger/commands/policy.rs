@@ -10,8 +10,8 @@ use crate::policy_file;
 /// Print the policy of `gate`, `escalate` and `watch`
 ///
 /// A policy file is a JSON object. For each value that the file does not contain, the default is used. The output
-/// contains all values, except that *** replaces the password of a webhook. Module `governance` of the library's
-/// documentation explains each value.
+/// contains all values, except that *** replaces what follows the host and the port of a webhook, because it can be
+/// secret. Module `governance` of the library's documentation explains each value.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: create a policy file to edit
   runledger policy > policy.json")]

@@ -10,6 +10,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
+use crate::term::short::several;
 use crate::term::{cell, output, printable};
 
 /// Verify every line of the ledger and the hash chain
@@ -82,7 +83,8 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     }
     redacted(found, out)?;
     if found.in_progress_bytes > 0 {
-        writeln!(out, "partial   {} bytes (not a fault: a process may be writing a line)", found.in_progress_bytes)?;
+        let bytes = several(found.in_progress_bytes, "byte", "bytes");
+        writeln!(out, "partial   {bytes} (not a fault: a process may be writing a line)")?;
     }
     if found.repeated_count > 0 {
         repeated(found, out)?;
@@ -128,7 +130,7 @@ fn repeated(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
         listed += numbers.len().saturating_sub(1) as u64;
     }
     if count > listed {
-        writeln!(out, "  and {} more lines", count - listed)?;
+        writeln!(out, "  and {}", several(count - listed, "more line", "more lines"))?;
     }
     Ok(())
 }

@@ -17,6 +17,8 @@ use crate::failure::Failure;
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 /// The pause between two attempts to acquire the lock.
 const PAUSE: Duration = Duration::from_millis(2);
+/// At most this number of symbolic links are followed, as by Linux.
+const LINKS_MAX: usize = 40;
 const CHANGE: &str = "change the limits";
 
 /// Returns the text of the file; `None` if the file does not exist.
@@ -40,8 +42,7 @@ pub(crate) fn change<T>(
     path: &Path,
     change: impl FnOnce(Option<&str>) -> Result<(Option<String>, T), Failure>,
 ) -> Result<T, Failure> {
-    // If the path is a symbolic link to an existing file, that file is replaced.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = &target(path);
     let failed = |source| Failure::File { operation: CHANGE, path: path.clone(), source };
     make_directory(directory(path)).map_err(failed)?;
     let new = New::lock(path, LOCK_DEADLINE)?;
@@ -128,6 +129,19 @@ fn open(path: &Path) -> io::Result<Box<dyn StorageFile>> {
 fn is_at(file: &dyn StorageFile, path: &Path) -> io::Result<bool> {
     let id = file.stat()?.id;
     Ok(Disk.stat(path)?.is_some_and(|found| found.id == id))
+}
+
+/// If the path is a symbolic link, returns the path of its target, which need not exist.
+fn target(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        if let Ok(found) = fs::canonicalize(&path) {
+            return found;
+        }
+        let Ok(link) = fs::read_link(&path) else { break };
+        path = directory(&path).join(link);
+    }
+    path
 }
 
 fn directory(path: &Path) -> &Path {

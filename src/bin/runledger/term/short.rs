@@ -11,6 +11,11 @@ pub(crate) fn count(count: u128) -> String {
     }
 }
 
+/// Returns a count with all its digits, and its noun in the singular or the plural, such as `1 file` or `2 files`.
+pub(crate) fn several(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 /// Returns a duration in its largest unit, rounded down, such as `59s`, `3h` or `12d`.
 pub(crate) fn age(ms: u64) -> String {
     match ms / 1000 {
@@ -112,6 +117,14 @@ fn half_even(value: u128, unit: u128) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_1_is_singular() {
+        assert_eq!(
+            [0, 1, 2, 10_000].map(|n| several(n, "file", "files")),
+            ["0 files", "1 file", "2 files", "10000 files"]
+        );
+    }
 
     #[test]
     fn an_age_is_in_its_largest_unit() {

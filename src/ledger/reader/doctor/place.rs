@@ -218,13 +218,12 @@ fn of_prices(now: Timestamp) -> Check {
     };
     let oldest = prices.files().map(|file| file.as_of).min().unwrap_or(now);
     let days = now.unix_ms().saturating_sub(oldest.unix_ms()).div_euclid(DAY_MS);
+    let age = format!("{days} {} old", if days == 1 { "day" } else { "days" });
     match days {
-        PRICES_DAYS_MAX.. => Check::warning(
-            NAME,
-            format!("{days} days old"),
-            "update runledger, or import a newer table with `runledger prices import`",
-        ),
-        _ => Check::ok(NAME, format!("{days} days old")),
+        PRICES_DAYS_MAX.. => {
+            Check::warning(NAME, age, "update runledger, or import a newer table with `runledger prices import`")
+        }
+        _ => Check::ok(NAME, age),
     }
 }
 
@@ -239,7 +238,11 @@ fn size(bytes: u64) -> String {
         amount /= 1024.0;
         unit = larger;
     }
-    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{amount:.1} {unit}") }
+    match (bytes, unit) {
+        (1, _) => "1 byte".to_owned(),
+        (_, "bytes") => format!("{bytes} bytes"),
+        _ => format!("{amount:.1} {unit}"),
+    }
 }
 
 #[cfg(test)]

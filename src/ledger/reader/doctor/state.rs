@@ -154,7 +154,7 @@ fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
     Ok(match last {
         _ if unended > 0 => Check::warning(
             NAME,
-            format!("{unended} bytes after the last line"),
+            format!("{unended} {} after the last line", if unended == 1 { "byte" } else { "bytes" }),
             "a writer may still be writing them. After a crash, the next process that opens the ledger repairs the end",
         ),
         None => Check::ok(NAME, "no line yet"),

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
 use crate::term::output;
+use crate::term::short::several;
 use crate::week::Week;
 
 /// Freeze the baselines of a week, for `runledger compare`
@@ -70,7 +71,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         writeln!(out, "{}", nothing())?;
     } else {
         baselines::table("skill", &frozen.baselines, out)?;
-        writeln!(out, "frozen for the week from {week}: {records} executions that started before it")?;
+        let executions = several(records, "execution", "executions");
+        writeln!(out, "frozen for the week from {week}: {executions} that started before it")?;
     }
     Ok(if records > 0 { ExitCode::Yes } else { ExitCode::NotJudged })
 }

@@ -19,14 +19,17 @@ pub(super) fn interval(metric: &Metric) -> Option<String> {
 
 /// Returns the number with four significant digits, but at most eight decimals, and without trailing zeros after the
 /// point. If the number has more than four digits before the point, all of these digits are kept. A number without
-/// decimals that would need more than eight characters is written like `1.23e8`.
+/// decimals that would need more than eight characters is written like `1.23e8`. A number that is not 0 is never shown
+/// as 0.
 fn four_digits(number: f64) -> String {
     let places = match number.abs() {
         0.0 => 0,
         magnitude => (3 - magnitude.log10().floor() as i32).clamp(0, 8),
     };
     let text = format!("{number:.*}", places as usize);
-    if text.contains('.') {
+    if number != 0.0 && text.trim_matches(['-', '0', '.']).is_empty() {
+        if number > 0.0 { "<0.00000001".to_owned() } else { ">-0.00000001".to_owned() }
+    } else if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else if text.len() > 8 {
         format!("{number:.2e}")
@@ -57,6 +60,9 @@ mod tests {
             (1.0, "1"),
             (0.034_500_25, "0.0345"),
             (0.000_000_75, "0.00000075"),
+            (0.000_000_006, "0.00000001"),
+            (0.000_000_004, "<0.00000001"),
+            (-0.000_000_004, ">-0.00000001"),
             (3_229.5, "3230"),
             (45_000.25, "45000"),
             (12_345_678.0, "12345678"),

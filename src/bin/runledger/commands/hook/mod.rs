@@ -65,6 +65,9 @@ const EVENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The command does not fail: it exits with 0, even if the event cannot be recorded. Stderr then says why. The command
 /// waits at most a second for the ledger's lock. If the lock is still taken, the command stores the record next to the
 /// ledger until the record can be appended. Stdout is empty, except for a decision or a message about a tool call.
+///
+/// If the rules for secrets in RUNLEDGER_REDACTION cannot be used, the event is not recorded. The limits are still
+/// enforced.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example: record the work of Claude Code from now on
@@ -92,6 +95,13 @@ enum AgentName {
     Codex,
 }
 
+impl Args {
+    /// Returns true if the command reads an event, and false if it changes the settings of an agent.
+    pub(crate) fn is_event(&self) -> bool {
+        self.command.is_none()
+    }
+}
+
 impl AgentName {
     fn agent(self) -> HookAgent {
         match self {
@@ -101,7 +111,13 @@ impl AgentName {
     }
 }
 
-pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+/// If the user's rules for secrets cannot be used, `unusable` says why, and the event is not recorded.
+pub(crate) fn run(
+    args: &Args,
+    unusable: Option<&Failure>,
+    global: &Global,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
     if let Some(command) = &args.command {
         return settings::run(command, global, out);
     }
@@ -133,7 +149,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         let judged = limits.before();
         let is_denied = matches!(judged.verdict, Verdict::Deny(_));
         // An agent that has died may have left holds. This call may need the amount that they reserve.
-        let ended = if is_denied { holds::end_of_the_dead(&limits, global) } else { Ok(false) };
+        let ended = if is_denied && unusable.is_none() { holds::end_of_the_dead(&limits, global) } else { Ok(false) };
         let has_ended = ended.unwrap_or_else(|error| {
             warn("the tool calls of agents that have died were not ended", &error, style);
             false
@@ -148,13 +164,14 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
     let notice = limits.notice();
     let answer = judged.as_ref().and_then(|judged| answer::to_agent(event.agent(), &judged.verdict, notice.as_deref()));
-    match ledger::open(global) {
+    let opened = match unusable {
+        None => ledger::open(global).map_err(|error| warn("the event is not recorded", &error, style)),
+        Some(failure) => Err(ignored(&failure::text(failure), failure.kind())),
+    };
+    match opened {
         Ok(ledger) => Recorder { ledger: &ledger, event: &event, limits: &limits, global }.record(judged),
-        Err(error) => {
-            warn("the event is not recorded", &error, style);
-            // The call is not recorded, so its holds cannot be found when it ends. So they are ended now.
-            limits.after(&judged.map_or_else(Vec::new, |judged| judged.holds), true);
-        }
+        // The call is not recorded, so its holds cannot be found when it ends. So they are ended now.
+        Err(()) => limits.after(&judged.map_or_else(Vec::new, |judged| judged.holds), true),
     }
     if let Some(text) = answer {
         // If this write fails, the agent has stopped reading, and does not need the answer.

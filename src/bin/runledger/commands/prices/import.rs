@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::price_table::read_text;
 use crate::project::Project;
+use crate::term::short::several;
 use crate::term::{Escaped, output};
 
 /// Convert the price table of another project to the format of --prices
@@ -136,7 +137,8 @@ fn report(imported: &Imported, global: &Global) {
         let (model, reason) = entry.split_once(": ").unwrap_or(("", entry));
         reasons.entry(reason).or_insert((0, model)).0 += 1;
     }
-    output::note(&format!("{models} models; rounded prices: {rounded}"), "imported", global.style());
+    let models = several(*models as u64, "model", "models");
+    output::note(&format!("{models}; rounded prices: {rounded}"), "imported", global.style());
     for (reason, (times, model)) in reasons {
         let more = if times > 1 { format!(" and {} more", times - 1) } else { String::new() };
         output::warning(&format!("left out: {model}{more}: {reason}"), "left_out", global.style());

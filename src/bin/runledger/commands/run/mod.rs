@@ -37,6 +37,8 @@ use recording::Recording;
 /// If the ledger's directory cannot be used, the record is stored in $XDG_STATE_HOME/runledger/spill or, if that fails
 /// too, in the temporary directory. A later command that can open the ledger appends the record.
 ///
+/// If the rules for secrets in RUNLEDGER_REDACTION cannot be used, the command runs, but is not recorded.
+///
 /// If the exit code of the command is not 0, the execution is recorded as failed or, after some signals, as cancelled.
 /// The recorded reason is the last line that the command wrote to stderr. If the command wrote nothing to stderr, or if
 /// stderr is a terminal, the reason is the exit code or the signal. If the command leaves processes running, `runledger
@@ -89,13 +91,17 @@ pub(crate) struct Args {
     own: OwnPrices,
 }
 
-pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
+/// If the user's rules for secrets cannot be used, `unusable` says why, and the command is not recorded.
+pub(crate) fn run(args: &Args, unusable: Option<&Failure>, global: &Global) -> Result<ExitCode, Failure> {
     let mut ids = args.fields.run_ids(global);
     // Only the outermost `runledger run` creates an id. Calls inside its command find this id in the environment.
     ids.run_id.get_or_insert_with(|| clock::new_id().to_string());
     let version = if args.skill_version.trim().is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
     let kind = args.fields.kind.clone().unwrap_or_default();
-    let mut recording = Recording::begin(Skill::new(&args.skill, version).kind(kind).run(ids.clone()), global);
+    let mut recording = match unusable {
+        None => Recording::begin(Skill::new(&args.skill, version).kind(kind).run(ids.clone()), global),
+        Some(failure) => Recording::nowhere(failure, global),
+    };
     let [program, arguments @ ..] = &args.command[..] else { return Ok(ExitCode::CouldNot) };
     let mut command = Command::new(program);
     command.args(arguments);

@@ -6,7 +6,7 @@ use runledger::{Error, ExecutionMetrics, Skill, Uuid};
 
 use super::agent_stream;
 use super::outcome::Outcome;
-use crate::failure;
+use crate::failure::{self, Failure};
 use crate::global::Global;
 use crate::price_table::OwnPrices;
 use crate::record_args::Fields;
@@ -21,7 +21,7 @@ pub(super) enum Recording {
     Ledger(Execution),
     /// The execution is recorded in a fallback directory, because the ledger's directory cannot be used.
     Elsewhere(FallbackExecution),
-    /// The execution is not recorded, because no directory can be used.
+    /// The execution is not recorded, because no directory can be used, or because the user's rules for secrets cannot.
     Nowhere,
 }
 
@@ -49,6 +49,13 @@ impl Recording {
             }
         }
         warn("the command is not recorded", error, global.style());
+        Self::Nowhere
+    }
+
+    /// Does not record the execution, because of `failure`.
+    pub(super) fn nowhere(failure: &Failure, global: &Global) -> Self {
+        let text = format!("the command is not recorded: {}", failure::text(failure));
+        output::warning(&text, failure.kind(), global.style());
         Self::Nowhere
     }
 

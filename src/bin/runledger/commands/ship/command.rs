@@ -14,6 +14,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
 use crate::global::Global;
 use crate::records;
+use crate::term::short::several;
 use crate::term::{cell, output};
 
 /// Ship the ledger as Parquet files to a directory or object store
@@ -76,7 +77,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
     let style = global.style();
     let mut options = ShipperOptions::new().file_bytes(u64::from(args.file_mib) * 1024 * 1024).on_file(move |file| {
-        output::note(&format!("stored {} with {} records", file.name, file.records), "stored", style);
+        let records = several(file.records, "record", "records");
+        output::note(&format!("stored {} with {records}", file.name), "stored", style);
     });
     if let Some(machine) = &args.machine {
         options = options.machine(machine);

@@ -80,6 +80,9 @@ fn moving(code: KeyCode) -> Option<Action> {
 
 #[cfg(test)]
 mod tests {
+    use runledger::Uuid;
+
+    use super::super::state::Opened;
     use super::*;
 
     fn press(code: KeyCode, mode: &Mode) -> Option<Action> {
@@ -113,7 +116,8 @@ mod tests {
     fn control_c_quits_and_control_z_stops_in_every_mode() {
         for (key, expected) in [('c', Action::Quit), ('z', Action::Suspend)] {
             let key = KeyEvent::new(KeyCode::Char(key), KeyModifiers::CONTROL);
-            for mode in [Mode::Lists, Mode::Help, Mode::Typing { before: String::new() }] {
+            let record = Mode::Record(Opened { id: Uuid::nil(), lines: Vec::new(), scroll: 0 });
+            for mode in [Mode::Lists, Mode::Help, Mode::Typing { before: String::new() }, record] {
                 assert_eq!(action(key, &mode), Some(expected));
             }
         }

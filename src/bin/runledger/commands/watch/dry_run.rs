@@ -20,7 +20,8 @@ use crate::records;
 use crate::term::{Column, Table, minutes, output};
 use crate::zone::Zone;
 
-/// A dry run goes back at most this number of days. It examines escalations at the end of each of these days.
+/// A dry run goes back at most to the start of the day (UTC) that was this number of days ago. It examines escalations at
+/// the end of each of these days.
 const DAYS_MAX: u64 = 366;
 
 /// Prints the alerts that would have been sent since `since`, in the order of their times.
@@ -34,7 +35,14 @@ pub(super) fn run(
     let now = clock::now();
     let since = Period::new(since, None, Zone::utc()).map_err(Failure::Period)?.since;
     let since = since.map_or_else(|| minus_ms(now, 30 * DAY_MS), Bound::begin);
-    let since = since.max(minus_ms(now, DAYS_MAX * DAY_MS));
+    let of_today_ms = now.unix_ms().rem_euclid(DAY_MS.cast_signed()).unsigned_abs();
+    let first = minus_ms(now, DAYS_MAX * DAY_MS + of_today_ms);
+    if since < first {
+        let text =
+            format!("--since is more than {DAYS_MAX} days ago: only alerts of the last {DAYS_MAX} days are shown");
+        output::note(&text, "shortened", global.style());
+    }
+    let since = since.max(first);
     let reader = records::reader(global)?;
     let ledger = reader.follow()?.id();
     let mut found = Vec::new();

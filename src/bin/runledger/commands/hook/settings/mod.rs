@@ -142,12 +142,16 @@ impl Settings {
         if self.project {
             return Ok(Path::new(directory).join(file));
         }
-        // CLAUDE_CONFIG_DIR can list several directories, all of which an import reads. The agent itself uses only the
-        // first directory.
-        let given = env::var(variable).ok();
-        let given = given.as_deref().and_then(|given| given.split(',').next()).map(str::trim);
-        if let Some(given) = given.filter(|given| !given.is_empty()) {
-            return Ok(Path::new(given).join(file));
+        let given = match self.agent {
+            // CLAUDE_CONFIG_DIR can list several directories, all of which an import reads. The agent itself uses only
+            // the first directory.
+            AgentName::ClaudeCode => {
+                env::var(variable).ok().and_then(|list| Some(PathBuf::from(list.split(',').next()?.trim())))
+            }
+            AgentName::Codex => env::var_os(variable).map(PathBuf::from),
+        };
+        if let Some(given) = given.filter(|given| !given.as_os_str().is_empty()) {
+            return Ok(given.join(file));
         }
         let home = env::home_dir().filter(|home| !home.as_os_str().is_empty());
         let missing = || Failure::File {

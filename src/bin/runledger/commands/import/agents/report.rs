@@ -10,6 +10,7 @@ use super::find::Found;
 use super::transcripts::Transcripts;
 use crate::failure::Failure;
 use crate::global::Global;
+use crate::term::short::several;
 use crate::term::{output, printable};
 
 pub(super) struct Report<'a> {
@@ -124,8 +125,4 @@ impl Report<'_> {
         }
         Ok(())
     }
-}
-
-fn several(count: u64, one: &str, more: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { more })
 }
