@@ -166,7 +166,10 @@ pub(crate) fn run(
     let answer = judged.as_ref().and_then(|judged| answer::to_agent(event.agent(), &judged.verdict, notice.as_deref()));
     let opened = match unusable {
         None => ledger::open(global).map_err(|error| warn("the event is not recorded", &error, style)),
-        Some(failure) => Err(ignored(&failure::text(failure), failure.kind())),
+        Some(failure) => {
+            ignored(&failure::text(failure), failure.kind());
+            Err(())
+        }
     };
     match opened {
         Ok(ledger) => Recorder { ledger: &ledger, event: &event, limits: &limits, global }.record(judged),

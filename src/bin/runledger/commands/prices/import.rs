@@ -137,7 +137,7 @@ fn report(imported: &Imported, global: &Global) {
         let (model, reason) = entry.split_once(": ").unwrap_or(("", entry));
         reasons.entry(reason).or_insert((0, model)).0 += 1;
     }
-    let models = several(*models as u64, "model", "models");
+    let models = several(*models, "model", "models");
     output::note(&format!("{models}; rounded prices: {rounded}"), "imported", global.style());
     for (reason, (times, model)) in reasons {
         let more = if times > 1 { format!(" and {} more", times - 1) } else { String::new() };
