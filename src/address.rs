@@ -49,10 +49,6 @@ impl HttpAddress {
         self.address.starts_with("https:")
     }
 
-    pub(crate) fn password(&self) -> Option<&str> {
-        self.password.and_then(|(start, end)| self.address.get(start..end))
-    }
-
     /// Returns the scheme, the host and the port, such as `https://alerts.example:8443`.
     pub(crate) fn origin(&self) -> String {
         let (scheme, rest) = self.address.split_once("://").unwrap_or_default();
