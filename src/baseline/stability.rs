@@ -116,13 +116,16 @@ pub struct Weekly {
 }
 
 impl Weekly {
-    /// Adds a record.
+    /// Adds a record. Leaves out [statements](ExecutionMetrics::is_statement) of redactions.
     pub fn add(&mut self, record: &ExecutionMetrics) {
         self.add_fields(&Fields::of(record));
     }
 
     /// Like [`add`](Self::add), but takes only the [`Fields`] of a record.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
+        if fields.is_statement() {
+            return;
+        }
         let week = self.weeks.entry(week_start(fields.timestamp_start));
         week.or_insert_with(|| Accumulator::by(BaselineBy::Skill)).add_fields(fields);
     }

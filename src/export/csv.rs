@@ -122,9 +122,10 @@ pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut ou
 /// The file system must support hard links.
 ///
 /// # Errors
-/// Fails with [`ErrorKind::Io`] if the directory or the file cannot be created or written. Also fails with the first
-/// error in `records` whose kind is not [`ErrorKind::Malformed`]. After an error, there is usually no new run log. But
-/// if only the removal of the partial file or the sync of the directory failed, a complete run log may exist.
+/// Fails with [`ErrorKind::Io`] if the directory or the file cannot be created or written. Fails with
+/// [`ErrorKind::Overflow`] if an existing run log has the number `u64::MAX`. Also fails with the first error in
+/// `records` whose kind is not [`ErrorKind::Malformed`]. After an error, there is usually no new run log. But if only
+/// the removal of the partial file or the sync of the directory failed, a complete run log may exist.
 pub fn create(
     records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     directory: impl AsRef<Path>,

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::digest::hash_bytes;
-use crate::metrics::cut;
+use crate::metrics::{ExecutionMetrics, cut};
 
 /// A text with more characters than this is hashed. It is stored only if content is kept.
 pub const TEXT_CHARS_MAX: usize = 256;
@@ -39,8 +39,18 @@ const PLACED: [&str; 4] = ["hook_event_name", "session_id", "tool_name", "tool_u
 
 /// The tags that a hook sets itself. If the event has a field with one of these names, the tag of the field gets the
 /// prefix `event_`.
-pub(super) const OWN: [&str; 8] =
-    ["source", "recorded_by", "tool", "loaded", "background", "sub_agent_id", "quota_holds", "agent_process"];
+pub(super) const OWN: [&str; 10] = [
+    "source",
+    "recorded_by",
+    "tool",
+    "loaded",
+    "background",
+    "sub_agent_id",
+    "sub_agent_ended",
+    "quota_holds",
+    "agent_process",
+    ExecutionMetrics::START_UNKNOWN,
+];
 
 /// The fields of a JSON object. Each value is still the text of its JSON.
 #[derive(Debug, Default)]

@@ -179,6 +179,8 @@ pub struct Import {
     known: KnownCalls,
     /// The sessions that have a new execution, as hashes.
     sessions: HashSet<u128>,
+    /// The calls that `larger_copies` counts.
+    larger_copies: HashSet<[u8; 12]>,
     /// The calls of Claude Code for which the files report different usages, by name. Each value is the call with the
     /// largest usage.
     pub(super) larger: HashMap<u128, TurnCall>,
@@ -201,6 +203,7 @@ impl Import {
             records: Vec::new(),
             known,
             sessions: HashSet::new(),
+            larger_copies: HashSet::new(),
             larger: HashMap::new(),
             started: HashMap::new(),
             histories: HashMap::new(),
@@ -219,6 +222,7 @@ impl Import {
         self.now = now;
         self.counts = ImportCounts::default();
         self.sessions.clear();
+        self.larger_copies.clear();
     }
 
     /// Sets the counts back to `counts`, an earlier copy of them. Call this if the lines that were read since then do
@@ -281,14 +285,15 @@ impl Import {
     }
 
     /// If this line has more tokens than were recorded for the call, counts the call in `larger_copies`, and the
-    /// additional tokens in `larger_tokens`.
+    /// additional tokens in `larger_tokens`. A call is counted only once, even if several lines have more tokens.
     pub(super) fn compare(&mut self, call: &str, tokens: u64) {
-        if let Some(Some(recorded)) = self.known.tokens.get_mut(&key_of(call))
+        let key = key_of(call);
+        if let Some(Some(recorded)) = self.known.tokens.get_mut(&key)
             && u64::from(recorded.get()) < tokens
         {
             self.counts.larger_tokens += tokens - u64::from(recorded.get());
             *recorded = NonZeroU32::new(tokens.try_into().unwrap_or(u32::MAX)).unwrap_or(*recorded);
-            self.counts.larger_copies += 1;
+            self.counts.larger_copies += u64::from(self.larger_copies.insert(key));
         }
     }
 

@@ -22,8 +22,9 @@ impl ExecutionMetrics {
 
     /// Returns true if the record is the statement of a [redaction](crate::Ledger::redact): its skill is
     /// `runledger.redact`, and it succeeded and used no model. Sums, baselines and comparisons leave statements out,
-    /// because a statement is not work of an agent. An execution that used a model or failed is never left out,
-    /// whatever its skill is.
+    /// because a statement is not work of an agent. An execution that used a model or failed is not left out, whatever
+    /// its skill is. There is one exception: the number of executions without a model in a
+    /// [cost report](crate::cost::Report) leaves out all executions of this skill.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Usage, Uuid, metrics::Status};

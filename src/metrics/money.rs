@@ -296,13 +296,18 @@ impl FromStr for Usd {
     /// Fails with [`ErrorKind::Malformed`] if the text is not a number in the form of JSON. Also fails if
     /// the amount has more than 12 decimals or is out of range.
     fn from_str(text: &str) -> Result<Self, Error> {
-        match parse_pico(text) {
-            Some((pico, true)) => Ok(Self { pico }),
-            _ => Err(Error::new(ErrorKind::Malformed, "read an amount of US dollars")
-                .detail(format!("expected a number with at most {DECIMALS} decimals, found {}", shortened(text)))),
-        }
+        let expected = match parse_pico(text) {
+            Some((pico, true)) => return Ok(Self { pico }),
+            None if Decimal::parse(text).is_some() => IN_RANGE.to_owned(),
+            _ => format!("a number with at most {DECIMALS} decimals"),
+        };
+        Err(Error::new(ErrorKind::Malformed, "read an amount of US dollars")
+            .detail(format!("expected {expected}, found {}", shortened(text))))
     }
 }
+
+/// What an error expects if an amount is out of range.
+const IN_RANGE: &str = "an amount in the range of ±1.7 × 10²⁶ US dollars";
 
 impl Serialize for Usd {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -318,7 +323,9 @@ impl<'de> Deserialize<'de> for Usd {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <Box<RawValue>>::deserialize(deserializer)?;
         let (pico, _) = parse_pico(raw.get()).ok_or_else(|| {
-            serde::de::Error::custom(format!("expected an amount of US dollars, found {}", shortened(raw.get())))
+            let is_number = Decimal::parse(raw.get()).is_some();
+            let expected = if is_number { IN_RANGE } else { "an amount of US dollars" };
+            serde::de::Error::custom(format!("expected {expected}, found {}", shortened(raw.get())))
         })?;
         Ok(Self { pico })
     }
@@ -457,7 +464,10 @@ mod tests {
         assert_eq!(least.checked_sub(Usd::from_pico(1)), None);
         for beyond in ["-170141183460469231731687303.715884105729", "170141183460469231731687303.715884105728", "1e27"]
         {
-            assert!(serde_json::from_str::<Usd>(beyond).is_err(), "{beyond}");
+            let range = "expected an amount in the range of ±1.7 × 10²⁶ US dollars, found ";
+            let error = serde_json::from_str::<Usd>(beyond).unwrap_err().to_string();
+            assert!(error.contains(range), "{beyond}: {error}");
+            assert_eq!(beyond.parse::<Usd>().unwrap_err().details(), [format!("{range}{beyond:?}")]);
         }
     }
 

@@ -152,6 +152,9 @@ impl ExecutionMetrics {
                 faults.add("cost_usd", "at most 8 decimals, with all decimals in cost.exact_usd", cost);
             }
         }
+        if let Some(exact) = self.cost.exact_usd {
+            faults.check_amount("cost.exact_usd", exact);
+        }
         if let Some(exact) = self.cost.exact_usd
             && self.cost_usd != Some(exact.round_to_record())
         {
@@ -163,8 +166,11 @@ impl ExecutionMetrics {
         }
         for (at, call) in self.trace.llm_calls.iter().enumerate() {
             let field = format_args!("trace.llm_calls[{at}].cost_usd");
-            if let Some(cost) = call.cost_usd.or(call.cost.exact_usd) {
+            if let Some(cost) = call.cost_usd {
                 faults.check_amount(field, cost);
+            }
+            if let Some(exact) = call.cost.exact_usd {
+                faults.check_amount(format_args!("trace.llm_calls[{at}].cost.exact_usd"), exact);
             }
             if let Some(estimate) = call.cost.estimated_usd {
                 faults.check_amount(format_args!("trace.llm_calls[{at}].cost.estimated_usd"), estimate);

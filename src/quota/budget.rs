@@ -101,7 +101,7 @@ impl Budget {
     /// A quota remembers up to 1,024 sources that had a reading in the last seven days, and may forget all other
     /// sources. A forgotten source is read from its start again. Once a source was forgotten, early uses of new and
     /// forgotten sources do not count. A use counts only if it is more than ten minutes later than every reading of a
-    /// forgotten source. So nothing counts twice.
+    /// forgotten source. So nothing counts twice, unless a use was counted more than ten minutes before its own time.
     ///
     /// # Errors
     /// The errors of [`record_consumption`](Self::record_consumption), except `Overflow`.

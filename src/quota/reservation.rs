@@ -101,6 +101,10 @@ impl<A: Amount> Hold<A> {
     /// counted in [`QuotaStatus::assumed`]. If nothing was reserved, the call is counted in [`QuotaStatus::unknown`].
     /// The key `unknown` of the limit is not used here.
     ///
+    /// `actual` is also recorded if another process [resumed](super::Quota::resume) and ended the hold in the meantime.
+    /// If that process settled the hold, both amounts count. So end a hold in one place: before another process settles
+    /// the hold, [`keep`](Self::keep) it.
+    ///
     /// # Errors
     /// If nothing was recorded because of an error, the amount stays reserved until the hold expires.
     ///

@@ -65,8 +65,19 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 /// assert_eq!(signature("cannot open '/tmp/a b.json' (os error 2)"), "cannot open <text> (os error 2)");
 /// ```
 pub fn signature(message: &str) -> String {
+    compute(message, true)
+}
+
+/// Returns the signature that earlier versions computed. These versions replaced each part of a UUID on its own, so two
+/// messages that differ only in a UUID could have different signatures.
+pub(super) fn earlier_signature(message: &str) -> String {
+    compute(message, false)
+}
+
+/// Computes a signature. `whole_uuids` is true if a UUID is one id.
+fn compute(message: &str, whole_uuids: bool) -> String {
     let chars: Vec<char> = message.chars().collect();
-    let mut found = Found::default();
+    let mut found = Found { whole_uuids, ..Found::default() };
     let mut at = 0;
     while at < chars.len() {
         let rest = &chars[at..];
@@ -131,6 +142,8 @@ struct Found {
     word: String,
     /// The separators that were read after the last word.
     between: String,
+    /// True if a UUID is one id.
+    whole_uuids: bool,
 }
 
 impl Found {
@@ -164,7 +177,7 @@ impl Found {
         if body.is_empty() || (whole_number && self.names_next()) {
             self.text.push_str(word);
         } else {
-            self.text.push_str(&value(body));
+            self.text.push_str(&value(body, self.whole_uuids));
             self.text.push_str(&word[body.len()..]);
         }
         // In `"status": 429`, the colon is a word of only punctuation, and belongs to the quoted word `status`.
@@ -178,7 +191,7 @@ impl Found {
 }
 
 /// Returns the word, with placeholders in place of the values in it.
-fn value(word: &str) -> String {
+fn value(word: &str, whole_uuids: bool) -> String {
     if word.contains("://") {
         return URL.to_owned();
     }
@@ -194,32 +207,53 @@ fn value(word: &str) -> String {
     if !word.contains(|c: char| c.is_ascii_digit()) {
         return word.to_owned();
     }
-    if word.bytes().all(|byte| byte.is_ascii_digit() || b".,:+-/%$#".contains(&byte)) {
+    let is_number = word.bytes().all(|byte| byte.is_ascii_digit() || b".,:+-/%$#".contains(&byte));
+    if is_number && !(whole_uuids && has_uuid_of_digits(word)) {
         return NUMBER.to_owned();
     }
     let is_code = word.len() <= 8 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     if is_code && word.starts_with(|c: char| c.is_ascii_uppercase()) {
         return word.to_owned();
     }
-    segments(word)
+    segments(word, whole_uuids)
 }
 
 /// Replaces the values in each part of the word. The parts are separated by `-`, `_`, `.`, `:`, `/`, `\`, `#`, `+`, `@`
-/// and `%`.
-fn segments(word: &str) -> String {
+/// and `%`. If `whole_uuids` is true, a UUID is one part.
+fn segments(word: &str, whole_uuids: bool) -> String {
     let mut text = String::new();
-    let (mut start, mut before) = (0, None);
-    for (at, c) in word.char_indices().chain([(word.len(), ' ')]) {
-        if at == word.len() || "-_.:/\\#+@%".contains(c) {
-            text.push_str(&segment(&word[start..at], before));
-            start = at + c.len_utf8();
-            if at < word.len() {
-                text.push(c);
-            }
-            before = Some(c);
-        }
+    let (mut rest, mut before) = (word, None);
+    loop {
+        rest = if let Some(after) = after_uuid(rest).filter(|_| whole_uuids) {
+            text.push_str(ID);
+            after
+        } else {
+            let (part, after) = rest.split_at(rest.find(|c| "-_.:/\\#+@%".contains(c)).unwrap_or(rest.len()));
+            text.push_str(&segment(part, before));
+            after
+        };
+        let Some(c) = rest.chars().next() else { return text };
+        text.push(c);
+        before = Some(c);
+        rest = &rest[c.len_utf8()..];
     }
-    text
+}
+
+/// Returns the text after the UUID at the beginning of `text`. Returns `None` if `text` does not begin with a UUID, or
+/// if a letter or digit follows.
+fn after_uuid(text: &str) -> Option<&str> {
+    let (uuid, after) = text.split_at_checked(36)?;
+    let is_uuid = uuid.bytes().enumerate().all(|(at, byte)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    });
+    (is_uuid && !after.starts_with(char::is_alphanumeric)).then_some(after)
+}
+
+/// Returns true if the word, which has only digits and punctuation, contains a UUID.
+fn has_uuid_of_digits(word: &str) -> bool {
+    let begins = |at: usize| at.checked_sub(1).is_none_or(|before| !word.as_bytes()[before].is_ascii_digit());
+    (0..word.len()).any(|at| begins(at) && after_uuid(&word[at..]).is_some())
 }
 
 fn segment(segment: &str, before: Option<char>) -> String {

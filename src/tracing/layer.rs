@@ -174,6 +174,10 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for LedgerLayer {
             (None, _) => {
                 open.role = Role::of(&open.attributes);
                 open.execution = open.role.and_then(|role| self.begin(&span, role, &open.attributes, false));
+                // The execution began when the span opened.
+                if let (Some(execution), Some(begun)) = (&mut open.execution, open.begun) {
+                    execution.set_begin(open.at, begun);
+                }
                 Ok(())
             }
             (Some(role), Some(execution)) if may_rename => to_record::rename(execution, role, &open.attributes),

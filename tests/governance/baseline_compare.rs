@@ -616,3 +616,13 @@ fn two_percent_from_week_to_week_is_stable() {
         (None, Some(1_020.0))
     );
 }
+
+#[test]
+fn the_statement_of_a_redaction_begins_no_week() {
+    let mut weekly = Weekly::default();
+    weekly.add(&record("skill", "2026-02-03T00:00:00Z"));
+    let mut statement = record("runledger.redact", "2026-02-10T00:00:00Z");
+    statement.set_status(Status::Success);
+    weekly.add(&statement);
+    assert_eq!(weekly.finish().weeks.len(), 0);
+}

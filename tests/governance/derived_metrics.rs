@@ -328,3 +328,15 @@ fn lines_that_are_not_records_are_counted_and_other_errors_are_returned() {
     let absent: Error = LedgerReader::open(directory.path().join("absent.jsonl")).unwrap_err();
     assert_eq!(DerivedMetrics::compute([Err(absent)]).unwrap_err().kind(), ErrorKind::Io);
 }
+
+#[test]
+fn the_statement_of_a_redaction_is_not_an_execution() {
+    let mut statement = execution(1, 0);
+    statement.skill_name = "runledger.redact".to_owned();
+    statement.set_status(Status::Success);
+    assert!(statement.is_statement());
+    let derived = derive(&[statement.clone()]);
+    assert_eq!((derived.executions, derived.drift.unknown), (0, 0));
+    statement.set_status(Status::Failed);
+    assert_eq!(derive(&[statement]).executions, 1);
+}

@@ -140,6 +140,14 @@ fn messages_that_differ_in_values_alone_have_one_signature() {
             "get <url> gave status 503",
             vec!["GET https://api.example.com/v1/x?id=7 gave status 503", "GET http://localhost:8080/ gave status 503"],
         ),
+        (
+            "run_<id> failed: no session <id>",
+            vec![
+                "run_43456ef4-1141-46a2-8e59-ed364b3f5d96 failed: no session 43456EF4-1141-46A2-8E59-ED364B3F5D96",
+                "run_4abc0e5f-facd-4bad-9abc-0123456789ab failed: no session abcdefab-cdef-4abc-8def-abcdefabcdef",
+                "run_00000000-0000-0000-0000-000000000000 failed: no session {12345678-1234-4123-8123-123456789012}",
+            ],
+        ),
         ("<id> is not allowed", vec!["maria@example.com is not allowed", "jo.doe@mail.example.org is not allowed"]),
         (
             "memory limit of <n>mb exceeded: <n> used",
@@ -237,6 +245,31 @@ fn the_second_of_two_errors_with_one_number_gets_the_next() {
     assert_eq!(listed(), ["ERR-001 refused", "ERR-002 no route"]);
     fixture.export("r-2", &[failed(2, "no such host"), failed(3, "no route")]);
     assert_eq!(listed(), ["ERR-001 refused", "ERR-002 no route", "ERR-003 no such host"]);
+}
+
+/// Earlier versions did not find every UUID. An error from such a version keeps its number.
+#[test]
+fn an_error_with_a_signature_of_an_earlier_version_keeps_its_number() {
+    let fixture = Fixture::new();
+    let message = "no session 43456ef4-1141-46a2-8e59-ed364b3f5d96";
+    fixture.export("r-1", &[failed(1, message)]);
+    let earlier = fixture.journal().replace("no session <id>\"", "no session <id>-<id>\"");
+    let path = fixture.logs().join("error-registry.jsonl");
+    std::fs::remove_file(&path).unwrap();
+    let journal = Journal::open(&path, fixture.clock.journal_options()).unwrap();
+    for line in earlier.lines() {
+        let payload = line[..line.find(",\"seq\"").unwrap()].to_owned() + "}";
+        journal.append(payload.as_bytes()).unwrap();
+    }
+    drop(journal);
+    assert_eq!(fixture.open().errors().unwrap()[0].signature, "no session <id>-<id>");
+    fixture.export("r-1", &[failed(1, message)]);
+    assert_eq!(fixture.listed(), ["ERR-001 1 OPEN"], "the same occurrence is not counted again");
+    // These two UUIDs had other signatures, so they belong to one new error.
+    let others = ["4abc0e5f-facd-4bad-9abc-0123456789ab", "abcdefab-cdef-4abc-8def-abcdefabcdef"];
+    let others = others.map(|id| format!("no session {id}"));
+    fixture.export("r-2", &[failed(2, &others[0]), failed(3, &others[1]), failed(4, message)]);
+    assert_eq!(fixture.listed(), ["ERR-001 2 OPEN", "ERR-002 2 OPEN"]);
 }
 
 #[test]

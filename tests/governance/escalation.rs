@@ -633,3 +633,11 @@ fn an_invalid_policy_is_refused_with_every_reason() {
         assert_eq!(refused(text), (ErrorKind::Malformed, format!("cannot read a policy: {why}")), "{text}");
     }
 }
+
+#[test]
+fn the_statement_of_a_redaction_is_not_an_execution() {
+    let mut log = Log::default();
+    log.push("runledger.redact", NOW, |_| {});
+    log.push("runledger.redact", NOW, |record| record.set_status(Status::Failed));
+    assert_eq!(log.report().executions, 1, "a failed redaction is not a statement");
+}

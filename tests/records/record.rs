@@ -220,7 +220,7 @@ fn what_is_not_a_record_is_malformed() {
 #[test]
 fn each_impossible_field_is_reported() -> Result<(), Error> {
     type Change = fn(&mut ExecutionMetrics);
-    let rules: [(Change, &str); 34] = [
+    let rules: [(Change, &str); 36] = [
         (
             |r| std::mem::swap(&mut r.timestamp_start, r.timestamp_end.as_mut().unwrap()),
             "timestamp_end: expected no earlier than timestamp_start 2026-02-14T14:23:05.000Z, found 2026-02-14T14:23:00.000Z",
@@ -282,12 +282,23 @@ fn each_impossible_field_is_reported() -> Result<(), Error> {
             "cost_usd: expected 0.00000003, as cost.exact_usd is 0.000000026, found null",
         ),
         (
+            |r| (r.cost_usd, r.cost.exact_usd) = (Some(Usd::ZERO), Some(Usd::from_pico(-1_000))),
+            "cost.exact_usd: expected an amount of at least 0, found -0.000000001",
+        ),
+        (
             |r| r.cost.estimated_usd = Some(Usd::from_pico(-1)),
             "cost.estimated_usd: expected an amount of at least 0, found -0.000000000001",
         ),
         (
             |r| r.trace.llm_calls = vec![with_cost(LlmCall::new(1, "m"), -1)],
             "trace.llm_calls[0].cost_usd: expected an amount of at least 0, found -0.000000000001",
+        ),
+        (
+            |r| {
+                r.trace.llm_calls = vec![with_cost(LlmCall::new(1, "m"), 0)];
+                r.trace.llm_calls[0].cost.exact_usd = Some(Usd::from_pico(-1_000));
+            },
+            "trace.llm_calls[0].cost.exact_usd: expected an amount of at least 0, found -0.000000001",
         ),
         (
             |r| r.trace.llm_calls = vec![LlmCall::new(1, "m"), LlmCall::new(3, "m")],

@@ -1,5 +1,7 @@
 //! Promise: an operation becomes the same execution or call, whichever convention its span follows, old or new.
 
+use std::time::Duration;
+
 use runledger::metrics::Status;
 use runledger::{Usage, Usd, hash_bytes};
 use tracing::field::{Empty, debug};
@@ -97,12 +99,15 @@ fn an_operation_that_is_recorded_later_makes_the_span_an_execution() {
     traced(&place.layer(), || {
         let span = info_span!("x", gen_ai.operation.name = Empty, gen_ai.tool.name = "add");
         assert_eq!(place.ledger.reader().in_flight().unwrap().executions.len(), 0);
+        std::thread::sleep(Duration::from_millis(20));
         span.record("gen_ai.operation.name", "execute_tool");
         assert_eq!(place.ledger.reader().in_flight().unwrap().executions.len(), 1);
         drop(info_span!("never", gen_ai.operation.name = Empty));
     });
     assert_eq!(place.records().len(), 1);
-    assert_eq!(place.record("add").status, Some(Status::Success));
+    let add = place.record("add");
+    assert_eq!(add.status, Some(Status::Success));
+    assert!(add.total_latency_ms >= Some(20), "it began when the span opened: {add:?}");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 /// * `totals`, which has the sum of all executions;
 /// * `withoutModel`, which is the number of executions that used no model. An interrupted execution is included only
 ///   if it was [a call of a tool](ExecutionMetrics::has_cost). Any other interrupted execution may have used a model
-///   before its process ended.
+///   before its process ended. No execution with the skill `runledger.redact` is included.
 ///
 /// The following keys have the same names as in the JSON of ccusage, a program that reports the cost of coding agents.
 /// So a script that reads the JSON of ccusage needs few changes to read a report:

@@ -57,9 +57,9 @@ fn after(number: u64, directory: &Path) -> Result<u64> {
 /// mistaken for a complete file, and may be removed if no process is writing it.
 ///
 /// # Errors
-/// Returns the error of `write`, or [`ErrorKind::Io`] if the disk refuses an operation. After an error there is no new
-/// file, with one exception: the complete file may exist if one of the last two steps fails. These steps remove the
-/// part and sync the directory.
+/// Returns the error of `write`, [`ErrorKind::Io`] if the disk refuses an operation, or [`ErrorKind::Overflow`] if a
+/// file has the number `u64::MAX`. After an error there is no new file, with one exception: the complete file may exist
+/// if one of the last two steps fails. These steps remove the part and sync the directory.
 pub(crate) fn create<T>(
     storage: &dyn Storage,
     directory: &Path,

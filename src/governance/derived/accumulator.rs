@@ -64,12 +64,15 @@ impl MetricsAccumulator {
         }
     }
 
-    /// Adds a record.
+    /// Adds a record. Leaves out [statements](ExecutionMetrics::is_statement) of redactions.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost exceeds the range of
     /// [`Usd`](crate::Usd).
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
+        if record.is_statement() {
+            return Ok(());
+        }
         let outcome = record.outcome();
         let production = &record.production;
         self.executions += 1;

@@ -126,12 +126,16 @@ impl Escalations {
         })
     }
 
-    /// Adds a record. Records outside the window and the reference are ignored. Add each execution only once.
+    /// Adds a record. Records outside the window and the reference are ignored, and so are
+    /// [statements](ExecutionMetrics::is_statement) of redactions. Add each execution only once.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of
     /// [`Usd`](crate::Usd). Do not use these `Escalations` after an error.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
+        if record.is_statement() {
+            return Ok(());
+        }
         if self.contains(record.timestamp_start) {
             self.executions += 1;
             if record.status == Some(Status::Interrupted) {

@@ -2,10 +2,11 @@
 //!
 //! A source is a file that grows, such as the file of a session. Each of its bytes counts at most once.
 //!
-//! An account remembers at most [`SOURCES_MAX`] sources. It forgets a source only when a new one is added. Nothing of a
-//! forgotten source can count twice, because the account remembers the time of the latest line among all lines of
-//! forgotten sources. From a source that it does not know, the account counts only uses that are later than this time
-//! plus [`SKEW_MS`]. It ignores earlier uses, even uses that it has never counted.
+//! An account remembers at most [`SOURCES_MAX`] sources. It forgets a source only when a new one is added. To count
+//! nothing of a forgotten source twice, the account remembers the time of the latest line among all lines of forgotten
+//! sources. From a source that it does not know, the account counts only uses that are later than this time plus
+//! [`SKEW_MS`]. It ignores earlier uses, even uses that it has never counted. Only a use that was counted more than
+//! [`SKEW_MS`] before its own time can count again.
 
 use std::collections::HashMap;
 

@@ -25,8 +25,9 @@ pub use error::{ErrorId, ErrorStatus, RegisteredError, Severity};
 /// [`render`](Self::render).
 ///
 /// The [`signature`](super::signature()) of a message is the message without its values, such as numbers and paths. Two
-/// messages with the same signature belong to the same error. Each occurrence in an execution is counted once, even if
-/// the run is registered several times. An error that occurs again after its resolution is reopened.
+/// messages with the same signature belong to the same error. An error that an earlier version of the crate registered
+/// under another signature keeps that signature and its number. Each occurrence in an execution is counted once, even
+/// if the run is registered several times. An error that occurs again after its resolution is reopened.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;

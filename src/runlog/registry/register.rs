@@ -7,7 +7,7 @@ use super::{ErrorId, ErrorRegistry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::cut;
 use crate::runlog::run::{Occurrence, Run};
-use crate::runlog::signature::signature;
+use crate::runlog::signature::{earlier_signature, signature};
 
 /// Messages, contexts and names of skills are truncated to this length.
 const CHARS_MAX: usize = 500;
@@ -32,8 +32,13 @@ impl ErrorRegistry {
     /// Errors that were registered before the failure stay registered. The next call does not count them again.
     pub fn register(&self, run: &Run) -> Result<Vec<ErrorId>> {
         let errors = run.errors();
-        let signatures: Vec<_> = errors.iter().map(|met| signature(&met.error.error)).collect();
         let mut fold = self.fold()?;
+        // An error keeps its number if an earlier version registered it under another signature.
+        let signature_of = |message: &str| {
+            let earlier = earlier_signature(message);
+            if fold.id_of(&earlier).is_some() { earlier } else { signature(message) }
+        };
+        let signatures: Vec<_> = errors.iter().map(|met| signature_of(&met.error.error)).collect();
         let mut next = fold.next();
         let mut written = false;
         for met in by_signature(run, &errors, &signatures) {

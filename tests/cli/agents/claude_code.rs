@@ -97,6 +97,21 @@ fn a_larger_usage_that_comes_after_the_record_is_reported_and_not_added() {
 }
 
 #[test]
+fn a_call_with_several_larger_usages_after_its_record_is_counted_once() {
+    let [torn, _] = torn_and_whole();
+    let (earlier, _) = import(std::slice::from_ref(&torn));
+    let mut known = KnownCalls::default();
+    known.learn(&earlier[0]);
+    let mut later = Import::new(known, LATER.parse().unwrap());
+    let grown = [20, 30].map(|output| message("b", "msg_2", "req_2", 2, output));
+    read(&mut Session::default(), &grown, &mut later);
+    assert_eq!((later.counts().larger_copies, later.counts().larger_tokens), (1, 29));
+    later.begin_pass(LATER.parse().unwrap());
+    read(&mut Session::default(), &[message("b", "msg_2", "req_2", 2, 40)], &mut later);
+    assert_eq!((later.counts().larger_copies, later.counts().larger_tokens), (1, 10));
+}
+
+#[test]
 fn without_the_id_of_a_request_the_session_is_part_of_the_identity_of_a_call() {
     let without = |line: Value| with(line, &[("/requestId", Value::Null)]);
     let of_vendor = vec![without(message("a", "msg_1", "", 1, 5)), without(message("a", "msg_1", "", 2, 9))];

@@ -188,6 +188,20 @@ fn a_sub_agent_in_the_background_outlives_the_turn() {
     assert_eq!(in_flight(&place), []);
 }
 
+/// A field of an event cannot set a tag of the hook.
+#[test]
+fn a_field_named_like_a_tag_of_the_hook_does_not_end_an_execution() {
+    let place = Place::empty();
+    let fields = json!({"sub_agent_ended": true, "start_unknown": true});
+    record(&place, &tool("PreToolUse", "Agent", "t1", fields));
+    let launched = json!({"tool_response": {"status": "async_launched", "agentId": "a1"}});
+    record(&place, &tool("PostToolUse", "Agent", "t1", launched));
+    assert_eq!(ends(&place), pairs(&[]));
+    let tags = &in_flight(&place)[0].tags;
+    assert_eq!((&tags["event_sub_agent_ended"], &tags["event_start_unknown"]), (&json!(true), &json!(true)));
+    assert_eq!((tags.get("sub_agent_ended"), tags.get("start_unknown")), (None, None));
+}
+
 #[test]
 fn an_ambiguous_sub_agent_is_no_parent() {
     let place = Place::empty();
