@@ -218,13 +218,13 @@ fn unmarked(cell: &str) -> String {
     cell.split_inclusive([';', '\t', '\r', '\n']).map(|part| part.strip_prefix('\'').unwrap_or(part)).collect()
 }
 
-/// Replaces control characters by their pictures.
+/// Replaces control characters by their pictures, or by U+FFFD like those that change the direction of writing.
 fn pictured(text: &str) -> String {
     let picture = |c: char| match c {
         '\t' | '\r' | '\n' => c,
         '\u{7f}' => '␡',
         c if c < ' ' => "␀␁␂␃␄␅␆␇␈␉␊␋␌␍␎␏␐␑␒␓␔␕␖␗␘␙␚␛␜␝␞␟".chars().nth(c as usize).unwrap(),
-        '\u{80}'..='\u{9f}' => '\u{fffd}',
+        '\u{80}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
         c => c,
     };
     text.chars().map(picture).collect()

@@ -145,7 +145,7 @@ fn messages_that_differ_in_values_alone_have_one_signature() {
             vec![
                 "run_43456ef4-1141-46a2-8e59-ed364b3f5d96 failed: no session 43456EF4-1141-46A2-8E59-ED364B3F5D96",
                 "run_4abc0e5f-facd-4bad-9abc-0123456789ab failed: no session abcdefab-cdef-4abc-8def-abcdefabcdef",
-                "run_00000000-0000-0000-0000-000000000000 failed: no session {12345678-1234-4123-8123-123456789012}",
+                "run_00000000-0000-0000-0000-000000000000 failed: no session 12345678-1234-4123-8123-123456789012",
             ],
         ),
         ("<id> is not allowed", vec!["maria@example.com is not allowed", "jo.doe@mail.example.org is not allowed"]),
