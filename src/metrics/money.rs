@@ -293,8 +293,7 @@ impl FromStr for Usd {
     /// Reads a number of dollars, written like a number in JSON.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if the text is not a number in the form of JSON. Also fails if
-    /// the amount has more than 12 decimals or is out of range.
+    /// [`ErrorKind::Malformed`] if the text is not a JSON number, has more than 12 decimals, or is out of range.
     fn from_str(text: &str) -> Result<Self, Error> {
         let expected = match parse_pico(text) {
             Some((pico, true)) => return Ok(Self { pico }),
@@ -323,8 +322,7 @@ impl<'de> Deserialize<'de> for Usd {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <Box<RawValue>>::deserialize(deserializer)?;
         let (pico, _) = parse_pico(raw.get()).ok_or_else(|| {
-            let is_number = Decimal::parse(raw.get()).is_some();
-            let expected = if is_number { IN_RANGE } else { "an amount of US dollars" };
+            let expected = Decimal::parse(raw.get()).map_or("an amount of US dollars", |_| IN_RANGE);
             serde::de::Error::custom(format!("expected {expected}, found {}", shortened(raw.get())))
         })?;
         Ok(Self { pico })
@@ -462,11 +460,11 @@ mod tests {
         assert_eq!("-170141183460469231731687303.715884105728".parse::<Usd>().unwrap(), least);
         assert_eq!(least.round_to_record(), least);
         assert_eq!(least.checked_sub(Usd::from_pico(1)), None);
-        for beyond in ["-170141183460469231731687303.715884105729", "170141183460469231731687303.715884105728", "1e27"]
-        {
-            let range = "expected an amount in the range of ±1.7 × 10²⁶ US dollars, found ";
-            let error = serde_json::from_str::<Usd>(beyond).unwrap_err().to_string();
-            assert!(error.contains(range), "{beyond}: {error}");
+        let range = "expected an amount in the range of ±1.7 × 10²⁶ US dollars, found ";
+        let all = ["-170141183460469231731687303.715884105729", "170141183460469231731687303.715884105728", "1e27"];
+        for beyond in all {
+            let error = serde_json::from_str::<Usd>(beyond).unwrap_err();
+            assert!(error.to_string().contains(range), "{beyond}: {error}");
             assert_eq!(beyond.parse::<Usd>().unwrap_err().details(), [format!("{range}{beyond:?}")]);
         }
     }

@@ -28,7 +28,7 @@ use crate::journal::{Follower, Place};
 /// let mut shipper = Shipper::new(ledger.reader().follow()?, Box::new(store), options);
 /// assert_eq!(shipper.ship(true)?.records, 1);
 /// assert_eq!(shipper.ship(true)?.records, 0); // nothing is shipped twice
-/// # Ok::<(), runledger::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Shipper {

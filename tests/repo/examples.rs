@@ -107,7 +107,8 @@ fn quota_gate_stops_at_the_limit() {
         "🟢 4 granted: 3 of 10 used\n\
          🟡 3 granted: 5 of 10 used\n\
          🟡 search: 6 calls denied: 5 left until 2026-02-15T00:00:00.000Z\n\
-         🟡 0.453125 usd left, [50] % crossed\n\
+         🟡 0.453125 usd left\n\
+         The use has crossed the alert level of 50 %.\n\
          🟡 anthropic: a call of unknown cost denied: the limit denies unknown amounts\n\
          🔴 search: 10 of 10 calls used\n"
     );

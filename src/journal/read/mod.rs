@@ -5,6 +5,8 @@ pub(crate) mod blocks;
 mod cursor;
 mod events;
 mod follow;
+#[cfg(feature = "parquet")]
+mod gaps;
 pub(crate) mod last;
 mod lines;
 pub(crate) mod moved;
@@ -19,8 +21,8 @@ pub(crate) mod workers;
 pub use cursor::Cursor;
 pub(crate) use events::{each_line, is_reported_damaged};
 pub use follow::{Followed, Follower, Place};
-pub use lines::{Line, Lines};
 #[cfg(feature = "parquet")]
-pub(crate) use segments::{Gap, Gaps};
+pub(crate) use gaps::{Gap, Gaps};
+pub use lines::{Line, Lines};
 pub(crate) use sequence::{Missing, Order, Sequence};
 pub(crate) use splitter::{LINE_BYTES_MAX, Piece, Splitter, line_at, link_before};
