@@ -1,7 +1,6 @@
 //! The data of a report.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -143,30 +142,21 @@ impl LedgerReport {
         self.latency = Latencies::new(skills, Some(comparison));
     }
 
-    /// Adds to each listed execution what only its whole record says. `find` returns the record of an execution, or
-    /// `None` if the record is no longer in the ledger. It is called at most once for each listed execution.
-    ///
-    /// # Errors
-    /// The first error of `find`.
-    pub fn look_up<E>(
-        &mut self,
-        mut find: impl FnMut(Uuid) -> std::result::Result<Option<ExecutionMetrics>, E>,
-    ) -> std::result::Result<(), E> {
-        let mut known: BTreeMap<Uuid, (Option<Status>, bool)> = BTreeMap::new();
+    /// Returns the ids of the listed executions.
+    pub fn listed(&self) -> BTreeSet<Uuid> {
+        self.slowest.iter().chain(&self.dearest).map(|row| row.execution_id).collect()
+    }
+
+    /// Adds to each listed execution what only its whole record says. `records` are the records of these executions. A
+    /// record can be missing if it is no longer in the ledger.
+    pub fn add_records(&mut self, records: &BTreeMap<Uuid, ExecutionMetrics>) {
         for row in self.slowest.iter_mut().chain(&mut self.dearest) {
-            let of_record = match known.entry(row.execution_id) {
-                Entry::Occupied(found) => found.into_mut(),
-                Entry::Vacant(place) => {
-                    let record = find(row.execution_id)?;
-                    let is_bound = record.as_ref().is_some_and(ExecutionMetrics::is_lower_bound);
-                    // A status that this version does not know can be any text.
-                    let is_known = |status: &Status| Status::KNOWN.contains(&status.as_str());
-                    place.insert((record.and_then(|record| record.status).filter(is_known), is_bound))
-                }
-            };
-            (row.status, row.is_lower_bound) = of_record.clone();
+            let record = records.get(&row.execution_id);
+            row.is_lower_bound = record.is_some_and(ExecutionMetrics::is_lower_bound);
+            // A status that this version does not know can be any text.
+            let is_known = |status: &Status| Status::KNOWN.contains(&status.as_str());
+            row.status = record.and_then(|record| record.status.clone()).filter(is_known);
         }
-        Ok(())
     }
 
     /// Adds the quotas. Lists the quotas that have used the largest shares of their limits, and counts all other

@@ -48,10 +48,10 @@ pub struct ExecutionRow {
     pub cost_usd: Option<Usd>,
     /// Whether the execution succeeded, or `None` if the outcome is unknown. False for a cancelled execution.
     pub succeeded: Option<bool>,
-    /// How the execution ended. `None` if its record was not [looked up](super::LedgerReport::look_up), or if the
+    /// How the execution ended. `None` if its record was not [added](super::LedgerReport::add_records), or if the
     /// record has no status that this version knows.
     pub status: Option<Status>,
-    /// True if `cost_usd` is only a lower bound. False if the record was not looked up.
+    /// True if `cost_usd` is only a lower bound. False if the record was not added.
     pub is_lower_bound: bool,
 }
 

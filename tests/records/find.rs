@@ -126,6 +126,11 @@ fn assert_answers(reader: &LedgerReader) {
     for id in IDS.iter().chain(&[3, 0x019c_5d2a_5a40_7000 << 64]).copied().map(Uuid::from_u128) {
         assert_eq!(reader.find(id).unwrap(), last(id), "{id}");
     }
+    for count in 0..=IDS.len() {
+        let ids: BTreeSet<_> = IDS.iter().rev().take(count).chain(&[3]).copied().map(Uuid::from_u128).collect();
+        let expected = ids.iter().filter_map(|id| Some((*id, last(*id)?))).collect();
+        assert_eq!(reader.find_all(&ids).unwrap(), expected, "{ids:?}");
+    }
     for run in RUNS.iter().chain(&["run-9", "run"]) {
         let expected: Vec<_> =
             all.iter().filter(|record| record.run.run_id.as_deref() == Some(*run)).cloned().collect();

@@ -97,9 +97,18 @@ impl Found {
 /// Returns the wanted records among the lines that an index covers. Returns `None` if these lines have to be scanned,
 /// because the index does not match its segment, or because too many lines are wanted.
 fn by_index(segment: &mut Segment<'_>, wanted: &Wanted<'_>, superseded: &Superseded) -> Option<Vec<ExecutionMetrics>> {
-    let (section, first, last) = wanted.keys();
-    let mut entries = segment.ask(|index| index.entries(section, first, last))?;
-    entries.retain(|entry| wanted.has_key(entry.key));
+    let (section, keys) = wanted.keys();
+    let mut entries = segment.ask(|index| {
+        let mut entries = Vec::new();
+        for keys in &keys {
+            match index.entries(section, *keys.start(), *keys.end())? {
+                Some(found) => entries.extend(found),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(entries))
+    })?;
+    entries.sort_unstable_by_key(|entry| entry.offset);
     if entries.len() > HITS_MAX && wanted.limit().is_none() {
         return None;
     }

@@ -8,7 +8,7 @@ mod lookup;
 mod search;
 mod wanted;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -69,6 +69,42 @@ impl LedgerReader {
         match skipped.unreadable().first() {
             Some(error) if last.is_none() => Err(error.clone()),
             _ => Ok(last),
+        }
+    }
+
+    /// Like [`find`](Self::find), but returns the records of several executions, by id. An execution without a record is
+    /// not in the result. Reads each segment at most once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails. If this process has no permission to read a segment,
+    /// the call fails only if a record is not found in another segment.
+    ///
+    /// ```
+    /// use runledger::{Ledger, Skill, Uuid};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(&path)?;
+    /// let executions = ["draw", "publish"].map(|skill| ledger.begin(Skill::new(skill, "1.0.0")));
+    /// let [draw, publish] = executions.map(|execution| {
+    ///     let id = execution.id();
+    ///     execution.succeed();
+    ///     id
+    /// });
+    /// let found = ledger.reader().find_all(&[draw, publish, Uuid::nil()].into())?;
+    /// assert_eq!(found.len(), 2);
+    /// assert_eq!(found[&publish].skill_name, "publish");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn find_all(&self, ids: &BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, ExecutionMetrics>> {
+        let mut found = BTreeMap::new();
+        let skipped = lookup::each(self, &Wanted::executions(ids), &mut |record| {
+            found.insert(record.execution_id, record);
+            true
+        })?;
+        match skipped.unreadable().first() {
+            Some(error) if found.len() < ids.len() => Err(error.clone()),
+            _ => Ok(found),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The records that a search looks for.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use uuid::Uuid;
 
@@ -15,6 +16,8 @@ use crate::metrics::{ExecutionMetrics, RunIds};
 pub(super) enum Wanted<'w> {
     /// The records with ids from `first` to `last`, for at most `limit` executions.
     Ids { first: u128, last: u128, limit: usize },
+    /// The records of the executions `ids`.
+    Executions { ids: &'w BTreeSet<Uuid> },
     /// The records whose run or parent run is `id`.
     Run { id: &'w str, search: Search },
     /// The records that name no run, and whose parent is one of the executions `parents`.
@@ -24,6 +27,10 @@ pub(super) enum Wanted<'w> {
 impl<'w> Wanted<'w> {
     pub(super) fn id(id: Uuid) -> Self {
         Self::Ids { first: id.as_u128(), last: id.as_u128(), limit: 1 }
+    }
+
+    pub(super) fn executions(ids: &'w BTreeSet<Uuid>) -> Self {
+        Self::Executions { ids }
     }
 
     /// Looks for the executions whose ids begin with `digits`.
@@ -52,40 +59,37 @@ impl<'w> Wanted<'w> {
     pub(super) fn limit(&self) -> Option<usize> {
         match self {
             Self::Ids { limit, .. } => Some(*limit),
-            Self::Run { .. } | Self::Strays { .. } => None,
+            Self::Executions { .. } | Self::Run { .. } | Self::Strays { .. } => None,
         }
     }
 
-    /// Returns the section of an index that has the records, and the first and the last of their keys.
-    pub(super) fn keys(&self) -> (Section, u64, u64) {
+    /// Returns the section of an index that has the records, and the ranges of their keys.
+    pub(super) fn keys(&self) -> (Section, Vec<RangeInclusive<u64>>) {
         let key = |id: u128| index::of_execution(Uuid::from_u128(id));
+        let of_each = |ids: &BTreeSet<Uuid>| {
+            // Keys sort like ids, so equal keys follow each other.
+            let mut keys: Vec<_> = ids.iter().map(|id| index::of_execution(*id)).collect();
+            keys.dedup();
+            keys.into_iter().map(|key| key..=key).collect()
+        };
         match self {
-            Self::Ids { first, last, .. } => (Section::Executions, key(*first), key(*last)),
-            Self::Run { id, .. } => (Section::Runs, index::of_run(id), index::of_run(id)),
-            Self::Strays { parents, .. } => {
-                // Keys sort like ids, so the lowest and the highest id have the lowest and the highest key.
-                let [first, last] = [parents.first(), parents.last()].map(|id| id.map_or(0, Uuid::as_u128));
-                (Section::Strays, key(first), key(last))
-            }
+            Self::Ids { first, last, .. } => (Section::Executions, vec![key(*first)..=key(*last)]),
+            Self::Executions { ids } => (Section::Executions, of_each(ids)),
+            Self::Run { id, .. } => (Section::Runs, vec![index::of_run(id)..=index::of_run(id)]),
+            Self::Strays { parents, .. } => (Section::Strays, of_each(parents)),
         }
-    }
-
-    /// Returns false if no wanted record has this key. The key must be in the range that [`keys`](Self::keys) returns.
-    pub(super) fn has_key(&self, key: u64) -> bool {
-        let Self::Strays { parents, .. } = self else { return true };
-        let first = Uuid::from_u64_pair(key, 0);
-        parents.range(first..).next().is_some_and(|id| index::of_execution(*id) == key)
     }
 
     /// Returns true if the caller uses only the last record of each execution. In that case, earlier records do no
     /// harm, so it is not necessary to find out which records are superseded.
     pub(super) fn counts_last(&self) -> bool {
-        matches!(self, Self::Ids { .. })
+        matches!(self, Self::Ids { .. } | Self::Executions { .. })
     }
 
     pub(super) fn has(&self, record: &ExecutionMetrics) -> bool {
         match self {
             Self::Ids { first, last, .. } => (first..=last).contains(&&record.execution_id.as_u128()),
+            Self::Executions { ids } => ids.contains(&record.execution_id),
             Self::Run { id, .. } => {
                 let RunIds { run_id, parent_run_id, .. } = &record.run;
                 [run_id, parent_run_id].into_iter().flatten().any(|run| run == id)
@@ -100,6 +104,7 @@ impl<'w> Wanted<'w> {
     pub(super) fn may_have(&self, seen: &Seen<'_>) -> bool {
         match self {
             Self::Ids { first, last, .. } => (first..=last).contains(&&seen.fields.execution_id.as_u128()),
+            Self::Executions { ids } => ids.contains(&seen.fields.execution_id),
             Self::Run { search, .. } | Self::Strays { search, .. } => search.may_be_in(seen.text()),
         }
     }

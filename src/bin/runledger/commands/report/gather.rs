@@ -47,7 +47,7 @@ pub(super) fn gather(args: &Args, global: &Global) -> Result<LedgerReport, Failu
     let mut report = LedgerReport::new(&ledger, clock::now(), reported, integrity, &skills, &observed, costs);
     (report.in_flight, report.spilled, report.malformed_lines) = (in_flight, spilled, malformed_lines);
     report.not_imported = hooked::not_imported(&reader, period)?;
-    report.look_up(|id| reader.find(id))?;
+    report.add_records(&reader.find_all(&report.listed())?);
     if let Some(frozen) = frozen {
         report.compare(frozen.week_start, &frozen.compare(observed.take_recent()), &skills);
     }
