@@ -8,6 +8,7 @@
 //! - about one cost in 7 has 12 decimals;
 //! - about one execution with a cost in 11 used a local model without a price instead, so its cost is unknown;
 //! - one execution in 13 does not report its latency;
+//! - the skill `translate` is slower on the last day than on the days before, by a fifth;
 //! - about half of the interrupted executions ended later, so they have two lines. Only the last line counts;
 //! - about one failed execution in 4 had a credential in its error, which the ledger replaces by a marker;
 //! - about one failed execution in 4 names a customer. From the first one of each ledger, this text was taken out after
@@ -31,6 +32,7 @@ use runledger::{Durability, ExecutionMetrics, Options, Usage, Usd, Uuid};
 const BATCH: u64 = 4_096;
 const DAY_MS: u64 = 86_400_000;
 const CUSTOMER: &str = "of customer Ada Example";
+const SLOWER: &str = "translate";
 
 struct Arguments {
     directory: PathBuf,
@@ -82,9 +84,13 @@ fn generate(path: &Path, seed: u64, count: u64, days: u64, segment_mib: u64) -> 
     // The times are random. With this margin, the last execution very probably starts before the last day ends.
     let mut source = Records::new(20, seed).spread(count, days * DAY_MS / 20 * 19);
     let mut batch = Vec::with_capacity(BATCH as usize);
-    let mut with_customer = None;
+    let (mut with_customer, mut first_day) = (None, None);
     for number in 0..count {
-        let record = next_record(&mut source, number, &mut with_customer)?;
+        let mut record = next_record(&mut source, number, &mut with_customer)?;
+        let day = record.timestamp_start.unix_us() as u64 / (DAY_MS * 1000);
+        if day + 1 == *first_day.get_or_insert(day) + days && record.skill_name == SLOWER {
+            slow_down(&mut record);
+        }
         // An interrupted execution that ended later has a second line.
         let later = (record.status == Some(Status::Interrupted) && number % 2 == 0).then(|| ended(&record));
         batch.push(record);
@@ -134,6 +140,16 @@ fn next_record(
         }
     }
     Ok(record)
+}
+
+/// Adds a fifth to the latency of an execution that ended.
+fn slow_down(record: &mut ExecutionMetrics) {
+    if let (Some(latency), Some(end)) = (&mut record.total_latency_ms, &mut record.timestamp_end) {
+        let more = *latency / 5;
+        *latency += more;
+        *end = end.plus_ms(more);
+        record.wall_clock_time_ms = record.wall_clock_time_ms.map(|ms| ms + more);
+    }
 }
 
 /// Returns the record of an interrupted execution after it ended.

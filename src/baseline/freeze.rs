@@ -119,9 +119,7 @@ impl Baselines {
     ) -> Result<FrozenBaselines> {
         let week_start = week_start(moment);
         let samples = Accumulator::new().collect(records, |record| record.timestamp_start < week_start)?;
-        let baselines = samples.clone().finish();
-        let computed_from = ComputedFrom::of(&baselines);
-        Ok(FrozenBaselines { week_start, computed_from, baselines, samples: samples.condensed() })
+        Ok(FrozenBaselines::of(week_start, samples))
     }
 }
 
@@ -148,6 +146,14 @@ fn is_newer(line: &str) -> bool {
 }
 
 impl FrozenBaselines {
+    /// Returns the baselines for the week that begins at `week_start`. `before` has the executions that started before
+    /// the week, grouped by skill. [`Baselines::frozen`] returns the same baselines for the same records.
+    pub fn of(week_start: Timestamp, before: Accumulator) -> Self {
+        let baselines = before.clone().finish();
+        let computed_from = ComputedFrom::of(&baselines);
+        Self { week_start, computed_from, baselines, samples: before.condensed() }
+    }
+
     /// Returns the frozen baselines as one line of JSON, without a line feed. The same records give the same bytes.
     ///
     /// # Errors

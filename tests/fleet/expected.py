@@ -92,8 +92,7 @@ class Cost(Answer):
         model `-` in runledger, and none in SQL."""
         days, counted = {}, 0
         for row in found["cost"]:
-            model = "-" if row["model"] is None else row["model"]
-            group = days.setdefault(str(row["day"]), {}).setdefault(model, {"n": 0, "usd": None, "unknown": 0})
+            group = days.setdefault(str(row["day"]), {}).setdefault(row["model"] or "-", {"n": 0, "usd": None, "unknown": 0})
             group["n"] += row["executions"]
             group["unknown"] += row["cost_unknown"]
             counted += row["executions"]
@@ -106,7 +105,8 @@ class Cost(Answer):
             differences.add(f"cost and runledger: found the days {sorted(days)} and {sorted(wanted)}")
             return
         for date, breakdowns in wanted.items():
-            models = {model["modelName"]: model for model in breakdowns}
+            # An interrupted execution may have used a model that its record does not name.
+            models = {model["modelName"] or "-": model for model in breakdowns}
             if days[date].keys() != models.keys():
                 differences.add(f"cost and runledger, {date}: found the models {sorted(days[date])} and {sorted(models)}")
                 continue

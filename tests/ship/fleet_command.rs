@@ -124,6 +124,52 @@ fn two_ledgers_sum_up_and_a_correction_counts_once() {
 }
 
 #[test]
+fn a_week_is_compared_with_the_weeks_before_it_as_with_frozen_baselines() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("one");
+    // The executions from number 208 on started in the week of 2026-02-16. They are slower, and cost more.
+    let timed = |number: u64| {
+        let (mut record, is_recent) = (record(number), number >= 208);
+        let latency = if is_recent { 900 } else { 200 } + number % 40;
+        record.timestamp_end = Some(record.timestamp_start.plus_ms(latency));
+        record.total_latency_ms = Some(latency);
+        record.wall_clock_time_ms = Some(latency);
+        record.set_usage("gpt-4o-mini", &Usage::new(if is_recent { 2_000 } else { 1_000 } + number % 40, 10));
+        record.cost_usd = (number % 11 != 0).then(|| format!("0.0{}", 1000 + number).parse().unwrap());
+        if number % 50 == 0 {
+            record.tags.insert("lower_bound_calls".to_owned(), vec![1].into());
+        }
+        record
+    };
+    ledger(&directory, &(1..=420).map(timed).collect::<Vec<_>>());
+    let frozen = call(&directory, &["baseline", "freeze", "--week", "2026-02-18"]);
+    assert_eq!(frozen.code, Some(0), "{}", frozen.stderr);
+    let both = |arguments: &[&str]| {
+        let week = ["--week", "2026-02-18"];
+        let own = call(&directory, &[&["compare"], &week[..], arguments].concat());
+        let fleet = call(&directory, &[&["fleet", "compare", "../fleet"], &week[..], arguments].concat());
+        assert_eq!((&fleet.stdout, &fleet.stderr, fleet.code), (&own.stdout, &own.stderr, own.code), "{arguments:?}");
+        own
+    };
+    let json = both(&["--json"]);
+    assert_eq!(json.code, Some(1), "{}", json.stderr);
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["skills"]["skill-1"]["latency_ms"]["verdict"], "worse", "{json}");
+    assert_eq!(json["lower_bounds"], 4, "{json}");
+    both(&[]);
+    both(&["--markdown"]);
+    both(&["--skill", "skill-2", "--json"]);
+    both(&["--since", "2026-02-17T12:00:00Z", "--until", "2026-02-17", "--json"]);
+    let few = both(&["--since", "2026-02-18", "--require", "all"]);
+    assert_eq!(few.code, Some(3), "{}", few.stdout);
+    // No execution started before this week, so nothing is judged.
+    let early = call(&directory, &["fleet", "compare", "../fleet", "--week", "2026-02-09", "--json"]);
+    assert_eq!(early.code, Some(3), "{}", early.stdout);
+    assert!(early.stderr.contains("no execution in the store started before 2026-02-09"), "{}", early.stderr);
+    assert!(early.stdout.contains("\"judged\":0,"), "{}", early.stdout);
+}
+
+#[test]
 fn verify_exits_with_1_and_a_line_for_each_fault_and_queries_warn_of_gaps() {
     let place = tempfile::tempdir().unwrap();
     let directory = place.path().join("one");

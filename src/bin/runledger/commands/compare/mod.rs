@@ -7,9 +7,9 @@ mod table;
 
 use std::io::Write;
 
-use runledger::Baselines;
-use runledger::baseline::{Accumulator, Comparison, Metric};
+use runledger::baseline::{Accumulator, Comparison, FrozenBaselines, Metric};
 use runledger::metrics::Fields;
+use runledger::{Baselines, Timestamp};
 
 use crate::argument::whole;
 use crate::baselines;
@@ -60,6 +60,13 @@ pub(crate) struct Args {
     /// A day of the frozen week, such as 2026-11-16 [default: the latest frozen week]
     #[arg(long, value_name = "DAY")]
     week: Option<Week>,
+    #[command(flatten)]
+    judging: Judging,
+}
+
+/// The arguments that say which executions are compared, and how they are judged.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Judging {
     /// Exit with 3 if one of these metrics is not judged, for any skill with recent executions. METRICS is
     /// success_rate, latency_ms, cost_mean_usd, tokens_mean or all, or several of them separated by commas
     #[arg(long, value_name = "METRICS", value_delimiter = ',', hide_possible_values = true)]
@@ -71,7 +78,7 @@ pub(crate) struct Args {
     #[arg(value_parser = whole::<u64>(Comparison::SAMPLES_TESTED_MIN, u64::MAX))]
     min_samples: u64,
     #[command(flatten)]
-    window: Window,
+    pub(crate) window: Window,
     #[command(flatten)]
     markdown: MarkdownArgs,
 }
@@ -82,53 +89,69 @@ const METRICS: [&str; 5] = ["success_rate", "latency_ms", "cost_mean_usd", "toke
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     records::reader(global)?;
     let frozen = baselines::frozen(args.week, global)?;
-    let recent = match args.window.period.since {
-        Some(_) => {
-            baselines::fold(&args.window, global, Accumulator::new, Accumulator::add_fields, Accumulator::merge)?
-        }
-        None => {
-            let since = |all: &mut Accumulator, fields: &Fields<'_>| {
-                if fields.timestamp_start >= frozen.week_start {
-                    all.add_fields(fields);
-                }
-            };
-            baselines::fold(&args.window, global, Accumulator::new, since, Accumulator::merge)?
+    let window = &args.judging.window;
+    let since = args.judging.since(frozen.week_start);
+    let add = |all: &mut Accumulator, fields: &Fields<'_>| {
+        if since.is_none_or(|since| fields.timestamp_start >= since) {
+            all.add_fields(fields);
         }
     };
-    let seen = recent.clone().finish();
-    let mut comparison = frozen.compare_with_samples_min(recent, args.min_samples);
-    if let Some(wanted) = &args.window.skill {
-        // With --skill, only the recent executions of this skill were read. So the other skills cannot be compared.
-        comparison.skills.retain(|skill, _| skill == wanted);
+    let recent = baselines::fold(window, global, Accumulator::new, add, Accumulator::merge)?;
+    let lower_bounds = baselines::lower_bounds(window, since, global)?;
+    args.judging.judge(&frozen, recent, lower_bounds, global, out)
+}
+
+impl Judging {
+    /// Returns the start of the recent executions. Returns `None` with --since, because the window then has its own
+    /// start.
+    pub(crate) fn since(&self, week_start: Timestamp) -> Option<Timestamp> {
+        if self.window.period.since.is_some() { None } else { Some(week_start) }
     }
-    if !args.require.is_empty() {
-        for skill in comparison.skills.keys().filter(|skill| seen.get(skill).is_none()) {
-            let text = format!("--require ignores {}, which has no recent executions", printable(skill));
-            output::warning(&text, "absent", global.style());
+
+    /// Compares the recent executions with the baselines of a week, and prints the comparison. `lower_bounds` is the
+    /// number of recent executions whose cost and tokens are lower bounds.
+    pub(crate) fn judge(
+        &self,
+        frozen: &FrozenBaselines,
+        recent: Accumulator,
+        lower_bounds: u64,
+        global: &Global,
+        out: &mut impl Write,
+    ) -> Result<ExitCode, Failure> {
+        let seen = recent.clone().finish();
+        let mut comparison = frozen.compare_with_samples_min(recent, self.min_samples);
+        if let Some(wanted) = &self.window.skill {
+            // With --skill, only the recent executions of this skill were read. So the other skills cannot be compared.
+            comparison.skills.retain(|skill, _| skill == wanted);
         }
+        if !self.require.is_empty() {
+            for skill in comparison.skills.keys().filter(|skill| seen.get(skill).is_none()) {
+                let text = format!("--require ignores {}, which has no recent executions", printable(skill));
+                output::warning(&text, "absent", global.style());
+            }
+        }
+        let answer = Answer {
+            lower_bounds,
+            week_start: frozen.week_start,
+            metrics: comparison.metrics().count(),
+            judged: comparison.metrics().filter(Metric::is_judged).count(),
+            required_not_judged: not_judged(&self.require, &comparison, &seen),
+            comparison: &comparison,
+        };
+        let is_written = self.markdown.write(|| markdown::document(&answer, self.min_samples), out)?;
+        if global.json {
+            output::json_line(out, &answer)?;
+        } else if !is_written {
+            table::write(&answer, out)?;
+        }
+        Ok(if comparison.has_worse() {
+            ExitCode::No
+        } else if answer.judged == 0 || !answer.required_not_judged.is_empty() {
+            ExitCode::NotJudged
+        } else {
+            ExitCode::Yes
+        })
     }
-    let since = if args.window.period.since.is_some() { None } else { Some(frozen.week_start) };
-    let answer = Answer {
-        lower_bounds: baselines::lower_bounds(&args.window, since, global)?,
-        week_start: frozen.week_start,
-        metrics: comparison.metrics().count(),
-        judged: comparison.metrics().filter(Metric::is_judged).count(),
-        required_not_judged: not_judged(&args.require, &comparison, &seen),
-        comparison: &comparison,
-    };
-    let is_written = args.markdown.write(|| markdown::document(&answer, args.min_samples), out)?;
-    if global.json {
-        output::json_line(out, &answer)?;
-    } else if !is_written {
-        table::write(&answer, out)?;
-    }
-    Ok(if comparison.has_worse() {
-        ExitCode::No
-    } else if answer.judged == 0 || !answer.required_not_judged.is_empty() {
-        ExitCode::NotJudged
-    } else {
-        ExitCode::Yes
-    })
 }
 
 /// Returns each required metric that was not judged. `seen` has the skills with recent executions. The metrics of any

@@ -1,6 +1,7 @@
 //! `runledger fleet`
 
 mod baseline;
+mod compare;
 mod cost;
 mod progress;
 mod query;
@@ -34,6 +35,7 @@ enum Command {
     Verify(verify::Args),
     Baseline(baseline::Args),
     Cost(cost::Args),
+    Compare(compare::Args),
 }
 
 /// The store that a command reads.
@@ -56,5 +58,6 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         Command::Verify(args) => verify::run(args, global, out),
         Command::Baseline(args) => baseline::run(args, global, out),
         Command::Cost(args) => cost::run(args, global, out),
+        Command::Compare(args) => compare::run(args, global, out),
     }
 }
