@@ -95,6 +95,13 @@ pub struct CostOverTime {
     pub slices_left_out: u64,
 }
 
+impl CostOverTime {
+    /// Returns the known cost that is in none of the series, or `None` if this cost is 0 or unknown.
+    pub fn others(&self) -> Option<Usd> {
+        rest(self.cost, self.series.iter().map(|series| series.cost)).filter(|cost| *cost > Usd::ZERO)
+    }
+}
+
 /// A series: one part of each bar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -163,6 +170,8 @@ pub struct SkillRow {
     pub share: Option<f64>,
     /// The share of successes among the executions with a known outcome, or `None` if no outcome is known.
     pub success_rate: Option<f64>,
+    /// The number of executions of the skill whose outcome is known. The success rate is a share of them.
+    pub outcome_known: u64,
     /// The number of executions of the skill whose outcome is unknown. The success rate does not include them.
     pub outcome_unknown: u64,
     /// The cost of the skill in each bar of [`CostOverTime::slices`]. `None` if no cost is known.
@@ -249,6 +258,7 @@ pub fn costs<Z>(report: &Report<Z>, by: StackBy, skills: &Baselines) -> (CostOve
             lower_bounds: sum.lower_bounds,
             share: share(sum.cost, totals.cost),
             success_rate: skills.get(skill).and_then(|baseline| baseline.success_rate),
+            outcome_known: skills.get(skill).map_or(0, |baseline| baseline.sample_size - baseline.outcome_unknown),
             outcome_unknown: skills.get(skill).map_or(0, |baseline| baseline.outcome_unknown),
             slices: slices.iter().map(|(_, group)| cost_in(group.and_then(|group| group.skills.get(skill)))).collect(),
         })

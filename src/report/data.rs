@@ -100,7 +100,7 @@ impl LedgerReport {
         let unknown = vec![
             UnknownCount::new("cost", cost.unpriced, cost.executions, "executions that used a model"),
             UnknownCount::new("outcome", failures.outcome_unknown, executions, "executions"),
-            UnknownCount::new("latency", unknown(|baseline| baseline.latency_unknown), executions, "executions"),
+            UnknownCount::new(LATENCY, unknown(|baseline| baseline.latency_unknown), executions, "executions"),
             UnknownCount::new("tokens", unknown(|baseline| baseline.tokens_unknown), executions, "executions"),
             UnknownCount::new(
                 "category of the error",
@@ -394,6 +394,13 @@ impl QuotaBar {
     pub(super) fn is_red(&self) -> bool {
         self.level == WarningLevel::Red
     }
+
+    /// Returns the used amount and the limit with its period, such as `60 of 100 calls per day`.
+    pub(super) fn used_of_limit(&self) -> String {
+        let Self { consumed, limit, unit, period, .. } = self;
+        let per = if period == "total" { "in total".to_owned() } else { format!("per {period}") };
+        format!("{consumed} of {limit} {unit} {per}")
+    }
 }
 
 impl<A: Amount> From<&QuotaStatus<A>> for QuotaBar {
@@ -419,6 +426,9 @@ impl<A: Amount> From<&QuotaStatus<A>> for QuotaBar {
         }
     }
 }
+
+/// The name of the figure that counts unknown latencies.
+pub(super) const LATENCY: &str = "latency";
 
 /// The number of unknown values of a figure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

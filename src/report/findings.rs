@@ -1,7 +1,7 @@
 //! The verdicts of a report in plain words.
 
 use super::data::{ComparisonSummary, GateSummary, Integrity, LISTED_MAX, LedgerReport, QuotaBar};
-use super::numbers::{are, count, duration, mean_usd, minute, noun, percent};
+use super::numbers::{are, count, duration, mean_usd, minute, none_or, noun, percent};
 use crate::governance::{GateVerdict, NotJudged};
 
 /// The tone of a verdict, which says how serious it is.
@@ -150,9 +150,8 @@ impl LedgerReport {
 
 /// Returns what is used of a limit, and when it resets.
 fn of_quota(quota: &QuotaBar) -> String {
-    let QuotaBar { name, unit, limit, consumed, held, period, .. } = quota;
+    let QuotaBar { name, held, period, .. } = quota;
     let held = if held == "0" { String::new() } else { format!(", and {held} held") };
-    let of = if period == "total" { "in total".to_owned() } else { format!("per {period}") };
     let resets = match quota.resets_at {
         Some(at) => format!("; it resets on {}", minute(at)),
         None if period == "total" => "; it never resets".to_owned(),
@@ -162,7 +161,7 @@ fn of_quota(quota: &QuotaBar) -> String {
         0 => String::new(),
         unknown => format!(". The amount of {} is unknown and not included", are(unknown, "call", "calls")),
     };
-    format!("{name}: {consumed} of {limit} {unit} {of} are used{held}{resets}{unknown}")
+    format!("{name}: {} are used{held}{resets}{unknown}", quota.used_of_limit())
 }
 
 fn integrity(integrity: &Integrity) -> Finding {
@@ -231,11 +230,10 @@ fn comparison(found: &ComparisonSummary) -> Finding {
         return Finding::new(Tone::Unknown, text);
     }
     let text = format!(
-        "Compared with the baselines of the week from {week}, {} of {} judged metrics {} worse and {} better; no change was shown for {}.{too_few}",
-        count(found.worse),
-        count(judged),
-        noun(found.worse, "is", "are"),
-        count(found.better),
+        "Compared with the baselines of the week from {week}, {} worse and {} better of {}; no change was shown for {}.{too_few}",
+        none_or(found.worse),
+        none_or(found.better),
+        are(judged, "judged metric", "judged metrics"),
         count(found.no_change_shown),
     );
     let mut details: Vec<_> = found

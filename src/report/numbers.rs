@@ -67,6 +67,12 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// Returns a round share in percent, with as few decimals as it needs, such as `5 %` or `2.5 %`.
+pub(super) fn whole_percent(share: f64) -> String {
+    let text = percent(share);
+    text.replace(".0 %", " %")
+}
+
 /// Like [`percent`], but with a sign, unless the result is `0.0 %`.
 pub(super) fn signed_percent(share: f64) -> String {
     let text = format!("{:+.1} %", share * 100.0);
@@ -93,6 +99,11 @@ pub(super) fn minute(time: Timestamp) -> String {
 /// Returns `one` if the count is 1, and `many` otherwise.
 pub(super) fn noun<'t>(count: u64, one: &'t str, many: &'t str) -> &'t str {
     if count == 1 { one } else { many }
+}
+
+/// Returns the count with `is` or `are`, such as `2 are`, or `none is` if the count is 0.
+pub(super) fn none_or(count: u64) -> String {
+    if count == 0 { "none is".to_owned() } else { are(count, "is", "are") }
 }
 
 /// Returns the count with `one` if the count is 1, and with `many` otherwise.

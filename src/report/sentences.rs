@@ -1,7 +1,7 @@
 //! The sentences of a report, which the page and the text share.
 
-use super::data::LedgerReport;
-use super::numbers::{are, bounded, count, duration, in_words, minute, noun, percent, usd};
+use super::data::{LATENCY, LedgerReport};
+use super::numbers::{are, bounded, count, duration, in_words, minute, none_or, noun, percent, usd};
 
 impl LedgerReport {
     /// The number of newest records in which the report looks for the latest run.
@@ -60,9 +60,12 @@ impl LedgerReport {
         let first = cost.series.first().and_then(|first| {
             let share = super::costs::share(first.cost, cost.cost)?;
             let name = first.name.as_deref().unwrap_or("an unknown model");
-            Some(format!(" {} of this cost is for {name}.", percent(share)))
+            let of = if cost.unpriced > 0 { "the known cost" } else { "this cost" };
+            Some(format!(" {} of {of} is for {name}.", percent(share)))
         });
-        format!("Executions cost {}.{}", in_words(total, self.is_cost_bound()), first.unwrap_or_default())
+        // An unknown cost adds to the known ones.
+        let least = self.is_cost_bound() || cost.unpriced > 0;
+        format!("Executions cost {}.{}", in_words(total, least), first.unwrap_or_default())
     }
 
     /// Returns true if the known cost is only a lower bound, because the final usage of a call was not reported, or
@@ -160,21 +163,23 @@ impl LedgerReport {
                     1 => ("1".to_owned(), "is", "its"),
                     worse => (count(worse), "are", "their"),
                 };
-                let better = are(latency.better, "is", "are");
-                format!(
-                    "{worse} of {} judged skills {verb} slower than {its} baseline, and {better} faster.",
-                    count(judged)
-                )
+                let better = none_or(latency.better);
+                format!("{worse} of {} {verb} slower than {its} baseline, and {better} faster.", judged_skills(judged))
             }
         }
     }
 
     /// Returns a note that explains the values in the table of latencies.
     pub fn latency_note(&self) -> String {
-        let left_out = match self.latency.left_out {
+        let unknown = self.unknown.iter().find(|figure| figure.figure == LATENCY).map_or(0, |figure| figure.unknown);
+        let mut left_out = match unknown {
             0 => String::new(),
-            left_out => format!(" {} left out.", are(left_out, "other skill is", "other skills are")),
+            unknown => format!(" The latency of {} is unknown.", executions(unknown)),
         };
+        if self.latency.left_out > 0 {
+            let left = are(self.latency.left_out, "other skill is", "other skills are");
+            left_out += &format!(" {left} left out.");
+        }
         let Some(comparison) = &self.comparison else {
             return format!(
                 "The median and the 95th percentile of the period, interpolated between two values (definition 7 of \
@@ -283,6 +288,10 @@ impl LedgerReport {
             None => "No cost is known.".to_owned(),
         }
     }
+}
+
+fn judged_skills(number: u64) -> String {
+    are(number, "judged skill", "judged skills")
 }
 
 fn executions(number: u64) -> String {

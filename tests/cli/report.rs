@@ -262,7 +262,7 @@ fn recent_executions_are_compared_with_the_frozen_baseline() {
         assert_eq!(report["comparison"]["worst"][0]["metric"], "latency_ms");
     }
     let text = place.run(["report", "--text"]).answer(0);
-    assert!(text.contains("\n1 of 1 judged skills is slower than its baseline, and 0 are faster.\n"), "{text}");
+    assert!(text.contains("\n1 of 1 judged skill is slower than its baseline, and none is faster.\n"), "{text}");
     let page = page(&place, "");
     assert!(page.contains("class=\"worse\"") && page.contains(">slower<"), "{page}");
 }

@@ -150,6 +150,8 @@ fn a_limit_that_is_used_up_or_red_is_in_the_verdict() {
     let page = page(&place, "");
     let unknown =
         "red: 80 of 100 calls in total are used; it never resets. The amount of 1 call is unknown and not included";
+    assert!(page.contains(">80 of 100 calls in total; 1 call is unknown</td>"), "{page}");
+    assert!(!page.contains("per total"), "{page}");
     assert!(page.contains(&format!("<li>{unknown}</li>")), "{page}");
     assert!(page.contains("<span class=\"tone bad\">bad</span><div><p>1 limit is used up.</p>"), "{page}");
     let report = json(&place, "");
@@ -248,10 +250,11 @@ fn a_success_rate_says_how_many_outcomes_are_unknown() {
     interrupted.set_status(Status::Interrupted);
     let place = Place::with(&[priced(1, "draw", "2"), interrupted, priced(3, "check", "1")]);
     let text = place.run(["report", "--text"]).answer(0);
-    assert!(text.contains(" 100.0%, 1 unknown\n"), "{text}");
+    assert!(text.contains(" 100.0% of 1, 1 unknown\n"), "{text}");
     let page = page(&place, "");
-    assert_eq!(page.matches(">100.0 %, 1 unknown</td>").count(), 1, "{page}");
+    assert_eq!(page.matches(">100.0 % of 1, 1 unknown</td>").count(), 1, "{page}");
     assert_eq!(json(&place, "")["skills"]["rows"][0]["outcome_unknown"], 1);
+    assert_eq!(json(&place, "")["skills"]["rows"][0]["outcome_known"], 1);
 }
 
 #[test]
@@ -263,4 +266,42 @@ fn a_report_that_would_replace_a_file_names_the_option() {
         "runledger: cannot write the report: r.html: found a file; expected a new file. Choose another name, or replace \
          the file with --force\n"
     );
+}
+
+#[test]
+fn a_sum_that_leaves_out_unknown_costs_is_called_the_least() {
+    let mut unknown = priced(2, "check", "1");
+    unknown.cost_usd = None;
+    let place = Place::with(&[priced(1, "draw", "2"), unknown]);
+    let title = "Executions cost at least 2.00 USD. 100.0 % of the known cost is for draw.";
+    assert!(place.run(["report", "--text"]).answer(0).contains(&format!("\n{title}\n")));
+    assert!(page(&place, "").contains(&format!("<h2>{title}</h2>")));
+}
+
+#[test]
+fn the_backquotes_of_a_name_stay() {
+    let mut record = priced(1, "a `b` c", "2");
+    record.run.run_id = Some("`night` run`".to_owned());
+    let page = page(&Place::with(&[record]), "");
+    assert!(page.contains("The latest run, `night` run`, "), "{page}");
+    assert!(page.contains("<code>runledger baseline freeze</code> freezes one."), "{page}");
+    assert!(!page.contains("<code>night</code>") && !page.contains("<code>b</code>"), "{page}");
+}
+
+#[test]
+fn the_text_has_the_costs_of_the_models() {
+    let mut records = vec![priced(1, "draw", "2"), priced(2, "draw", "1")];
+    records[1].set_usage("m-2", &Usage::new(10, 1));
+    let text = Place::with(&records).run(["report", "--text", "--by", "model"]).answer(0);
+    assert!(text.contains("\n\nmodel   usd\nm-1    2.00\nm-2    1.00\n\n"), "{text}");
+}
+
+#[test]
+fn the_note_on_latencies_counts_unknown_ones() {
+    let mut unknown = priced(2, "draw", "1");
+    unknown.total_latency_ms = None;
+    let place = Place::with(&[priced(1, "draw", "2"), unknown]);
+    let note = "n is the number of known latencies. The latency of 1 execution is unknown.";
+    assert!(place.run(["report", "--text"]).answer(0).replace("\n  ", " ").contains(note));
+    assert!(page(&place, "").contains(note));
 }

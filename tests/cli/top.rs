@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use runledger::metrics::Status;
 use runledger::{Answer, ExecutionMetrics, Ledger, Options};
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 use crate::children::has_tool;
 use crate::children::place::until;
-use crate::commands::{Place, Running, command, output, records};
+use crate::commands::{Place, Running, command, output, record, records};
 
 const RUNLEDGER: &str = env!("CARGO_BIN_EXE_runledger");
 const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
@@ -156,6 +157,37 @@ fn it_follows_from_segment_to_segment() {
     }
     assert!(ledger.head().unwrap().segment > 3);
     top.types("\u{3}");
+    assert_eq!(top.ended(&place), "0");
+}
+
+/// The bar is 50 ms from the commit to the screen. The median of several records is compared, because other tests share
+/// the processor.
+#[test]
+fn a_record_is_drawn_soon_after_its_commit() {
+    const DRAWN_MAX: Duration = Duration::from_millis(50);
+    let place = Place::with(&[]);
+    let ledger = Options::new().open(place.ledger()).unwrap();
+    let Some(mut top) = OnTerminal::start(&place, "") else { return };
+    top.shows("Executions: 0");
+    let median = |round: u128| {
+        let mut delays: Vec<_> = (0..15)
+            .map(|at| {
+                let skill = format!("drawn-{round}-{at}-soon");
+                append(&ledger, &record(round * 100 + at, &skill, "2026-11-20T12:00:00Z", Some(5), Status::Success));
+                let committed = Instant::now();
+                while !top.text().contains(&skill) {
+                    assert!(committed.elapsed() < Duration::from_secs(30), "{skill}: {}", top.text());
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                committed.elapsed()
+            })
+            .collect();
+        delays.sort();
+        delays[delays.len() / 2]
+    };
+    let medians: Vec<_> = (1..=5).map(median).collect();
+    assert!(medians.iter().min() <= Some(&DRAWN_MAX), "{medians:?}");
+    top.types("q");
     assert_eq!(top.ended(&place), "0");
 }
 

@@ -125,10 +125,8 @@ pub(super) fn legend(cost: &CostOverTime) -> String {
     for (at, series) in cost.series.iter().enumerate() {
         item(at, series.name.as_deref().unwrap_or("unknown model"), series.cost, series.lower_bounds > 0);
     }
-    let shown = cost.series.iter().filter_map(|series| series.cost);
-    let others = cost.cost.and_then(|all| shown.clone().try_fold(all, Usd::checked_sub));
-    if others.is_some_and(|others| others > Usd::ZERO) {
-        item(5, &format!("all other {}s", cost.by.name()), others, cost.others_are_bounds);
+    if let Some(others) = cost.others() {
+        item(5, &format!("all other {}s", cost.by.name()), Some(others), cost.others_are_bounds);
     }
     let open = match (cost.unpriced, cost.lower_bounds) {
         (0, 0) => return out + "</ul>",

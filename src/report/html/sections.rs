@@ -10,7 +10,7 @@ use crate::quota::WarningLevel;
 use crate::report::costs::SkillRow;
 use crate::report::data::{LedgerReport, QuotaBar};
 use crate::report::latency::LatencyRow;
-use crate::report::numbers::{bounded, count, duration, minute, percent, signed_percent};
+use crate::report::numbers::{are, bounded, count, duration, minute, percent, signed_percent, whole_percent};
 use crate::report::observed::ExecutionRow;
 
 /// Writes all sections. The first one has the verdicts, and the last ones list single executions.
@@ -48,13 +48,24 @@ fn section(out: &mut String, eyebrow: &str, title: &str, note: Option<&str>, bod
     );
 }
 
-/// Returns `html` with each part between backquotes marked as code.
+/// Returns `html` with each command between backquotes marked as code. Other backquotes are part of names, and stay.
 fn code(html: &str) -> String {
-    let mut out = String::new();
-    for (at, part) in html.split('`').enumerate() {
-        out += &if at % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() };
+    let (mut out, mut rest) = (String::new(), html);
+    while let Some((before, from)) = rest.split_once('`') {
+        let inner = from.split_once('`').filter(|(inner, _)| inner.starts_with("runledger ") || *inner == "≥");
+        out += before;
+        match inner {
+            Some((inner, after)) => {
+                out += &format!("<code>{inner}</code>");
+                rest = after;
+            }
+            None => {
+                out.push('`');
+                rest = from;
+            }
+        }
     }
-    out
+    out + rest
 }
 
 fn findings(report: &LedgerReport) -> String {
@@ -81,7 +92,7 @@ fn figures(report: &LedgerReport) -> String {
         let _ = write!(out, "<div><dt>{name}</dt><dd>{value}<small>{small}</small></dd></div>");
     };
     let skills = report.skills.rows.len() as u64 + report.skills.others;
-    figure("Executions", Some(count(report.executions)), &format!("of {} skills", count(skills)));
+    figure("Executions", Some(count(report.executions)), &format!("of {}", are(skills, "skill", "skills")));
     let cost = &report.cost;
     figure(
         "Cost in USD",
@@ -127,9 +138,9 @@ fn skills(report: &LedgerReport, out: &mut String) {
         heading("cost over time", "line"),
         heading("USD", "num"),
         heading("of known", "num"),
-        heading("n", "num"),
+        heading("with a model", "num"),
         heading("cost unknown", "num"),
-        heading("success", "num"),
+        heading("success", "num long"),
     ];
     let rows = report.skills.rows.iter().map(|row| {
         let line = charts::spark(&row.slices, &format!("cost of {} by {}", row.skill, report.cost.slice));
@@ -144,13 +155,14 @@ fn skills(report: &LedgerReport, out: &mut String) {
         ]
     });
     let body = table(&title, &headings, rows.collect())
-        + "<p class=\"note\">Each line has a scale of its own, from 0 to its highest value. An unknown cost is a gap.</p>";
+        + "<p class=\"note\">Each line has a scale of its own, from 0 to its highest value. An unknown cost is a gap. USD is \
+           the known cost of the executions with a model. Success is a share of the executions with a known outcome.</p>";
     section(out, "Most expensive skills", &title, report.skills_note().as_deref(), &body);
 }
 
-/// Returns the success rate, with the number of executions whose outcome is unknown.
+/// Returns the success rate, with the numbers of executions whose outcome is known and unknown.
 fn success(row: &SkillRow) -> String {
-    let rate = percent(row.success_rate.unwrap_or_default());
+    let rate = format!("{} of {}", percent(row.success_rate.unwrap_or_default()), count(row.outcome_known));
     match row.outcome_unknown {
         0 => rate,
         unknown => format!("{rate}, {} unknown", count(unknown)),
@@ -241,12 +253,14 @@ fn compared(report: &LedgerReport, title: &str) -> String {
             Cell { html: format!("<span class=\"{class}\">{words}</span>"), key: None },
         ]
     };
-    let scale_note = format!(
-        "<p class=\"note\">The scale of the intervals is from {} to {}; the line in the middle means no change. \
-         Intervals beyond the scale are cut.</p>",
-        signed_percent(-scale),
-        signed_percent(scale)
-    );
+    let scale_note = match report.latency.rows.iter().any(|row| row.interval.is_some()) {
+        true => format!(
+            "<p class=\"note\">The line in the middle of an interval means no change, and each end of its scale means a \
+             change of {}. Intervals beyond the scale are cut.</p>",
+            whole_percent(scale)
+        ),
+        false => String::new(),
+    };
     table(title, &headings, report.latency.rows.iter().map(row).collect()) + &scale_note
 }
 
@@ -298,10 +312,7 @@ fn quotas(report: &LedgerReport, out: &mut String) {
             Cell::text(&quota.name),
             Cell { html: charts::bar(quota.pct_used / 100.0, bar), key: Some(quota.pct_used.to_string()) },
             Cell::number(Some(quota.pct_used), || format!("{:.1}", quota.pct_used)),
-            Cell {
-                html: escape(&format!("{} of {} {} per {}", quota.consumed, quota.limit, quota.unit, quota.period)),
-                key: Some(quota.consumed.clone()),
-            },
+            Cell { html: escape(&used(quota)), key: Some(quota.consumed.clone()) },
             Cell { html: escape(&quota.held), key: Some(quota.held.clone()) },
             resets,
             Cell { html: format!("<span class=\"{tone}\">{}</span>", quota.level), key: None },
@@ -313,6 +324,14 @@ fn quotas(report: &LedgerReport, out: &mut String) {
         table(&title, &headings, report.quotas.iter().map(row).collect())
     };
     section(out, "Quotas", &title, report.quotas_note().as_deref(), &body);
+}
+
+/// Returns what is used of the limit, with the number of calls whose amount is unknown.
+fn used(quota: &QuotaBar) -> String {
+    match quota.amount_unknown {
+        0 => quota.used_of_limit(),
+        unknown => format!("{}; {}", quota.used_of_limit(), are(unknown, "call is unknown", "calls are unknown")),
+    }
 }
 
 fn unknown(report: &LedgerReport, out: &mut String) {

@@ -6,7 +6,7 @@ pub(super) const STYLE: &str = r#":root {
   color-scheme: light dark;
   --bg: #ffffff; --panel: #f6f7f9; --line: #dfe3e8; --ink: #1b1f24; --soft: #59636e; --accent: #1f4fd8;
   --ok: #116329; --look: #7d4e00; --bad: #b3142b; --unknown: #59636e;
-  --s0: #17378f; --s1: #3563dc; --s2: #7197ee; --s3: #a9c0f6; --s4: #d0dcfa; --s5: #b9c0c9;
+  --s0: #122c76; --s1: #2f5bd3; --s2: #6189e8; --s3: #8fadf1; --s4: #b9cbf7; --s5: #a3abb5;
 }
 @media (prefers-color-scheme: dark) {
   :root {
@@ -76,7 +76,7 @@ th.name { overflow-wrap: anywhere; min-width: 140px; }
 .wide { width: 24%; }
 .wide small { display: block; color: var(--soft); font-size: 12px; line-height: 1.3; text-align: center; white-space: nowrap; }
 .level, .when { white-space: nowrap; }
-.id { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+td.id { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 td.id { min-width: 150px; }
 .dash { color: var(--soft); }
 button { all: unset; cursor: pointer; }
@@ -109,7 +109,7 @@ footer { margin-top: 72px; padding-top: 16px; border-top: 1px solid var(--line);
     color-scheme: light;
     --bg: #fff; --panel: #fff; --ink: #000; --soft: #444; --line: #bbb; --accent: #1f4fd8;
     --ok: #116329; --look: #7d4e00; --bad: #b3142b; --unknown: #444;
-    --s0: #17378f; --s1: #3563dc; --s2: #7197ee; --s3: #a9c0f6; --s4: #d0dcfa; --s5: #b9c0c9;
+    --s0: #122c76; --s1: #2f5bd3; --s2: #6189e8; --s3: #8fadf1; --s4: #b9cbf7; --s5: #a3abb5;
   }
   body { font-size: 10pt; }
   main { max-width: none; padding: 0; }

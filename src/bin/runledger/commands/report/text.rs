@@ -4,7 +4,7 @@ use std::io::Write;
 
 use runledger::Usd;
 use runledger::baseline::Verdict;
-use runledger::report::{ExecutionRow, LedgerReport, TimeSlice};
+use runledger::report::{ExecutionRow, LedgerReport, SkillRow, StackBy, TimeSlice};
 
 use crate::failure::Failure;
 use crate::global::Global;
@@ -72,7 +72,27 @@ fn costs(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
         }
         same.iter().for_each(|slice| table.row(of_slice(slice, highest)));
     }
-    if cost.slices.is_empty() { Ok(()) } else { Ok(table.write(out)?) }
+    if cost.slices.is_empty() {
+        return Ok(());
+    }
+    table.write(out)?;
+    models(report, out)
+}
+
+/// Writes the costs of the models if the bars are divided by model. The costs of skills are in a section of their own.
+fn models(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
+    if report.cost.by != StackBy::Model || report.cost.series.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new([Column::Name("model"), Column::Number("usd")]);
+    for series in &report.cost.series {
+        table.row([cell(series.name.as_ref()), bounded(series.cost, series.lower_bounds > 0)]);
+    }
+    if let Some(others) = report.cost.others() {
+        table.row(["all other models".to_owned(), bounded(Some(others), report.cost.others_are_bounds)]);
+    }
+    writeln!(out)?;
+    Ok(table.write(out)?)
 }
 
 fn of_slice(slice: &TimeSlice, highest: i128) -> [String; 5] {
@@ -104,12 +124,17 @@ fn skills(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
             cell(row.share.map(short::percent)),
             short::count(row.unpriced.into()),
             cell(row.success_rate.map(|rate| match row.outcome_unknown {
-                0 => short::percent(rate),
-                unknown => format!("{}, {} unknown", short::percent(rate), short::count(unknown.into())),
+                0 => of_known(rate, row),
+                unknown => format!("{}, {} unknown", of_known(rate, row), short::count(unknown.into())),
             })),
         ]);
     }
     if report.skills.rows.is_empty() { Ok(()) } else { Ok(table.write(out)?) }
+}
+
+/// Returns the success rate, and of how many executions it is a share.
+fn of_known(rate: f64, row: &SkillRow) -> String {
+    format!("{} of {}", short::percent(rate), short::count(row.outcome_known.into()))
 }
 
 fn latency(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
@@ -135,6 +160,7 @@ fn latency(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
         Column::Number("n"),
         Column::Number("now"),
         Column::Number("n now"),
+        Column::Number("change"),
         Column::Number("interval"),
         Column::Level("verdict"),
     ]);
@@ -142,15 +168,15 @@ fn latency(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
         let [before, now] = [row.baseline_samples, row.recent_samples].map(|count| short::count(count.into()));
         let interval = row.interval.map(|ends| ends.map(short::percent).join(" … "));
         let verdict = match row.verdict {
-            Some(Verdict::Better) => "better",
-            Some(Verdict::Worse) => "worse",
+            Some(Verdict::Better) => "faster",
+            Some(Verdict::Worse) => "slower",
             Some(Verdict::NoChangeShown) => "no change shown",
             Some(Verdict::TooFew) => "too few",
-            _ => "-",
+            _ => "no baseline",
         };
-        let cells = [cell(row.baseline_p50_ms), before, cell(row.recent_p50_ms), now, cell(interval)];
-        let [baseline, before, recent, now, interval] = cells;
-        table.row([row.skill.clone(), baseline, before, recent, now, interval, verdict.to_owned()]);
+        let (baseline, recent) = (cell(row.baseline_p50_ms), cell(row.recent_p50_ms));
+        let (change, interval) = (cell(row.change.map(short::percent)), cell(interval));
+        table.row([row.skill.clone(), baseline, before, recent, now, change, interval, verdict.to_owned()]);
     }
     Ok(table.write(out)?)
 }

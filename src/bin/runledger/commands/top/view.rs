@@ -54,7 +54,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, look: Look) {
 pub(super) fn lines(state: &mut State, columns: usize, rows: usize, look: Look) -> Vec<Line<'static>> {
     if columns < COLUMNS_MIN || rows < ROWS_MIN {
         return vec![Line::from(format!(
-            "{columns}x{rows} is too small: the lists need {COLUMNS_MIN} columns and {ROWS_MIN} lines."
+            "{columns}x{rows} is too small: the lists need {COLUMNS_MIN} columns and {ROWS_MIN} lines. Ctrl-C quits."
         ))];
     }
     let footer = look.is_live.then(|| footer(state, columns));

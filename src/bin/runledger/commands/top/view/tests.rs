@@ -127,7 +127,10 @@ fn every_line_fits_and_no_control_character_is_drawn() {
 
 #[test]
 fn a_small_screen_says_what_it_needs() {
-    assert_eq!(text(&mut state(), 30, 5), "30x5 is too small: the lists\nneed 60 columns and 16 lines.\n\n\n\n");
+    assert_eq!(
+        text(&mut state(), 30, 5),
+        "30x5 is too small: the lists\nneed 60 columns and 16 lines.\nCtrl-C quits.\n\n\n"
+    );
     assert!(text(&mut state(), 60, 16).starts_with("runledger top  logs/"));
 }
 
