@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use runledger::disk::simulated::{Loss, SimulatedDisk};
-use runledger::ledger::{Fallback, FaultKind, Redact};
+use runledger::ledger::{Fallback, Redact};
 use runledger::metrics::Status;
 use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Skill, Timestamp, Uuid};
 
@@ -289,38 +289,6 @@ fn an_unfinished_redaction_is_reported_until_it_is_completed() {
         }
     }
     assert!(unfinished > 0);
-}
-
-/// The statements about an archive are in the ledger from which it was moved. The fault says why they cannot be used.
-#[test]
-fn an_archive_says_which_ledger_it_needs() {
-    let place = Place::new();
-    let ledger = place.open();
-    (1..=9).for_each(|number| _ = ledger.append(&record(number)).unwrap());
-    ledger.archive_segments(1, place.directory.path().join("old")).unwrap();
-    ledger.redact(id(1), &everywhere()).unwrap();
-    let archive = place.directory.path().join("old/execution_metrics.jsonl");
-    let verify = || LedgerReader::open(&archive).unwrap().verify(&[]).unwrap();
-    assert!(verify().is_clean());
-    let faults = || {
-        let found = verify();
-        assert_eq!(found.faults.iter().map(|fault| fault.kind).collect::<Vec<_>>(), [FaultKind::Edited]);
-        found.faults[0].found.clone()
-    };
-    let why = "the line has the form of a redacted line, but no later line states the redaction. Ledgers that may have \
-               it, but cannot be used: ";
-    let live = place.path.display().to_string();
-    // Another line of the ledger is damaged.
-    let text = fs::read_to_string(&place.path).unwrap();
-    let begins = text.replacen("publish", "edited!", 1);
-    let damaged = if begins == text { text.replacen("redaction", "edited!!!", 1) } else { begins };
-    fs::write(&place.path, damaged).unwrap();
-    let fault = faults();
-    assert!(fault.starts_with(&format!("{why}{live}: found 1 fault, which")), "{fault}");
-    fs::write(&place.path, text).unwrap();
-    assert!(verify().is_clean());
-    fs::rename(place.directory.path().join("logs"), place.directory.path().join("moved")).unwrap();
-    assert_eq!(faults(), format!("{why}{live}: found no such ledger"));
 }
 
 /// An archive that cannot be changed is named with the reason.

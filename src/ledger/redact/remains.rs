@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::segment::{forms, lines_of, mask, positions, wipe};
+use super::segment::{COPY, forms, lines_of, mask, positions, wipe};
 use crate::disk::{FileType, Stat, Storage};
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;
@@ -30,6 +30,19 @@ pub(super) fn wipe_derived(storage: &dyn Storage, layout: &Layout, index: &[Plac
     let checkpoints = names.map(|name| directory.join(name));
     for path in checkpoints.chain(index.iter().flat_map(|index| index.paths())) {
         wipe(storage, &path).map_err(|source| Error::io("overwrite a derived file", &path, source))?;
+    }
+    Ok(())
+}
+
+/// Overwrites and removes the incomplete copies of segments that interrupted redactions left. A copy has the other texts
+/// of its segment, and stays where it is if the segment is archived.
+pub(super) fn remove_copies(storage: &dyn Storage, layouts: &[Layout]) -> Result<()> {
+    for layout in layouts {
+        for path in files_in(storage, &layout.sealed())? {
+            if path.extension().is_some_and(|extension| extension == COPY) {
+                wipe(storage, &path).map_err(|source| Error::io("remove an incomplete copy", &path, source))?;
+            }
+        }
     }
     Ok(())
 }
