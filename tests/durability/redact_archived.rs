@@ -178,3 +178,38 @@ fn a_verification_that_a_redaction_interrupts_at_any_operation_finds_no_fault() 
         assert!(operations > 20, "{operations}");
     }
 }
+
+/// Returns all files below a directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// A crash can leave derived files that a reader built between two steps of the redaction, and damaged bytes.
+#[test]
+fn a_second_call_wipes_the_files_that_a_crash_left() {
+    let place = Place::new();
+    let ledger = place.open();
+    let mut named = record(10);
+    named.skill_name = SECRET.to_owned();
+    ledger.append(&named).unwrap();
+    (11..=14).for_each(|number| _ = ledger.append(&record(number)).unwrap());
+    ledger.reader().rebuild_index().unwrap();
+    fs::write(place.path("logs/execution_metrics.ledger/quarantine/000001-0-0123456789abcdef.bytes"), SECRET).unwrap();
+    let with_secret = || {
+        let has = |path: &PathBuf| fs::read(path).unwrap().windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+        files(place.directory.path()).into_iter().filter(has).collect::<Vec<_>>()
+    };
+    let is_derived = |path: &PathBuf| path.extension().is_some_and(|extension| extension != "jsonl");
+    let derived: Vec<_> =
+        with_secret().into_iter().filter(is_derived).map(|path| (fs::read(&path).unwrap(), path)).collect();
+    assert!(derived.iter().any(|(_, path)| path.ends_with("000001-0-0123456789abcdef.bytes")), "{derived:?}");
+    assert!(derived.len() > 1, "{derived:?}");
+    (1..=14).for_each(|number| _ = ledger.redact(id(number), &wanted()).unwrap());
+    assert_eq!(with_secret(), [""; 0].map(PathBuf::from));
+    derived.iter().for_each(|(bytes, path)| fs::write(path, bytes).unwrap());
+    assert_eq!(with_secret().len(), derived.len());
+    let error = ledger.redact(id(10), &wanted()).unwrap_err();
+    assert_eq!(error.kind(), runledger::ErrorKind::Invalid, "{error}");
+    assert_eq!(with_secret(), [""; 0].map(PathBuf::from));
+}
