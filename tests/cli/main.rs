@@ -73,6 +73,7 @@ mod run;
 mod runlog;
 mod schema;
 mod secrets;
+mod secrets_cut;
 mod shell_production;
 mod show;
 mod signals;

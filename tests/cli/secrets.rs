@@ -342,6 +342,37 @@ fn without_usable_rules_nothing_is_recorded_but_the_promises_of_the_commands_hol
     assert_eq!(place.files(), [""; 0].map(std::path::PathBuf::from));
 }
 
+/// The status line of an agent must not disappear. `pipe` acknowledges nothing.
+#[test]
+fn without_usable_rules_the_status_line_is_printed_and_pipe_refuses_to_start() {
+    let place = Place::with(&[crate::commands::records()[0].clone()]);
+    let before = place.files();
+    let status = r#"{"session_id": "s", "cost": {"total_cost_usd": 1.5}, "rate_limits": {"five_hour": {"used_percentage": 42.5, "resets_at": 4102444800}}}"#;
+    let call = |args: &str, rules: &str, input: &str| {
+        fs::write(place.directory.path().with_extension("input"), input).unwrap();
+        let input = fs::File::open(place.directory.path().with_extension("input")).unwrap();
+        let mut command = command();
+        command.current_dir(place.directory.path()).env("HOME", place.path("home")).env("RUNLEDGER_REDACTION", rules);
+        output(command.args([args, "--color", "never"]).stdin(input))
+    };
+    let printed = call("statusline", "missing.json", status);
+    assert_eq!(printed.code, Some(0), "{printed:#?}");
+    assert!(printed.stdout.starts_with("session $1.50 | today ") && printed.stdout.contains("42.5%"), "{printed:#?}");
+    let why = "cannot read the rules for secrets in RUNLEDGER_REDACTION: missing.json: ";
+    let warning = format!("runledger: warning: the use of the subscription is not stored: {why}");
+    assert!(printed.stderr.starts_with(&warning), "{printed:#?}");
+    assert_eq!(place.files(), before);
+    let record = crate::commands::lines(&[crate::commands::records()[1].clone()]);
+    let refused = call("pipe", "missing.json", &record);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{refused:#?}");
+    assert!(refused.stderr.contains(why), "{refused:#?}");
+    assert_eq!(records(&place).len(), 1);
+    // With usable rules, both store what they were given.
+    assert_eq!((call("statusline", "", status).code, call("pipe", "", &record).code), (Some(0), Some(0)));
+    assert!(place.path("logs/observed.jsonl").exists() && records(&place).len() == 2);
+    fs::remove_file(place.directory.path().with_extension("input")).unwrap();
+}
+
 /// An earlier version stored texts as they were.
 #[test]
 fn doctor_lists_the_secrets_of_an_older_ledger_without_printing_them() {
