@@ -7,6 +7,9 @@
 mod children;
 #[path = "../commands/mod.rs"]
 mod commands;
+#[cfg(feature = "postgres")]
+#[path = "../postgres_server/mod.rs"]
+mod postgres_server;
 #[path = "../production/mod.rs"]
 mod production;
 #[path = "../tree/mod.rs"]

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Stdio;
 
+use runledger::ledger::Fallback;
 use runledger::metrics::Status;
 use runledger::redaction::Redactor;
-use runledger::{ExecutionMetrics, LedgerReader, Options};
+use runledger::{ExecutionMetrics, LedgerReader, Options, Skill};
 use serde_json::{Value, json};
 
 use crate::commands::{Output, Place, command, output, record};
@@ -425,11 +426,30 @@ fn doctor_searches_archives_journals_spilled_records_and_damaged_bytes() {
         ("logs/quota.jsonl", format!("{}\n", json!({"event": {"api": SECRET}, "seq": 1}))),
         ("logs/observed.jsonl", format!("{}\n", json!({"source": SECRET}))),
         ("logs/baselines.jsonl", format!("{}\n", json!({"skill": SECRET}))),
+        ("logs/limits.json", format!("{}\n", json!([{"api": SECRET}]))),
+        ("logs/quota.ledger/events.jsonl", format!("{}\n", json!({"event": "a", "path": SECRET}))),
+        ("logs/execution_metrics.ledger/alerts.jsonl", format!("{}\n", json!({"alert": SECRET}))),
+        ("logs/execution_metrics.ledger/alerts.ledger/sealed/000001.jsonl", format!("{}\n", json!({"a": SECRET}))),
+        ("logs/run-logs/2026/run-1.md", format!("# A run\n\nThe token is {SECRET}\n")),
     ];
     for (file, text) in &written {
+        fs::create_dir_all(place.path(file).parent().unwrap()).unwrap();
         fs::write(place.path(file), text).unwrap();
     }
-    let output = place.run(["doctor", "--secrets", "--json"]);
+    let events = place.path("logs/execution_metrics.ledger/events.jsonl");
+    let event = json!({"event": "spilled", "records": 1, "error": SECRET});
+    fs::write(&events, fs::read_to_string(&events).unwrap() + &format!("{event}\n")).unwrap();
+    let kept = Fallback::new(place.path("state/runledger/spill")).redactor(Redactor::off());
+    let mut execution = kept.begin(&place.ledger(), Skill::new("publish", "1")).unwrap();
+    execution.record_mut().set_error_reason(SECRET);
+    let kept = execution.path().to_owned();
+    execution.finish(Status::Failed).unwrap();
+    let doctor = |args: &[&str]| {
+        let mut command = command();
+        command.current_dir(place.directory.path()).env("XDG_STATE_HOME", place.path("state"));
+        output(command.args(["doctor", "--secrets"]).args(args))
+    };
+    let output = doctor(&["--json"]);
     assert_eq!(output.code, Some(1), "{output:#?}");
     assert!(!output.stdout.contains(SECRET) && !output.stderr.contains(SECRET), "{output:#?}");
     let found: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -437,6 +457,10 @@ fn doctor_searches_archives_journals_spilled_records_and_damaged_bytes() {
     for (file, _) in &written {
         assert_eq!(in_file(file), 1, "{file}: {found:#?}");
     }
+    assert_eq!(in_file("execution_metrics.ledger/events.jsonl"), 1, "{found:#?}");
+    assert!(in_file(kept.file_name().unwrap().to_str().unwrap()) > 0, "{found:#?}");
+    // The order of the output does not depend on the threads.
+    assert_eq!(doctor(&["--json"]).stdout, output.stdout);
     let lines: BTreeSet<_> =
         found.iter().filter(|found| found["field"] == "error_reason").map(|found| found["line"].as_u64()).collect();
     assert_eq!(lines, [None, Some(1), Some(2), Some(3), Some(4), Some(5), Some(6)].into());
@@ -447,7 +471,7 @@ fn doctor_searches_archives_journals_spilled_records_and_damaged_bytes() {
     drop(mark);
     // An archive that was moved away is named.
     fs::rename(place.path("old"), place.path("away")).unwrap();
-    let output = place.run(["doctor", "--secrets"]);
+    let output = doctor(&[]);
     assert_eq!(output.code, Some(1));
     assert!(
         output.stderr.contains("the archived lines were not searched") && output.stderr.contains("old"),
