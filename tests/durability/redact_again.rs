@@ -320,3 +320,46 @@ fn a_redaction_says_why_an_archive_was_not_changed() {
     let text = why();
     assert!(text.starts_with(": this archive cannot be read: ") && text.ends_with(", so it was not changed"), "{text}");
 }
+
+#[test]
+fn what_cannot_be_redacted_is_refused_and_changes_nothing() {
+    let place = Place::new();
+    let ledger = place.open();
+    assert!(matches!(ledger.append(&record(2)).unwrap(), Answer::Durable { seq: 1 }));
+    let head = ledger.head().unwrap();
+    let refused = |id: Uuid, wanted: Redact| {
+        let error = ledger.redact(id, &wanted).unwrap_err();
+        assert_eq!(ledger.head().unwrap().seq, 1);
+        (error.kind(), error.details().join("; "))
+    };
+    let field = |field: &str| refused(id(2), Redact::new(field, "ann", "why"));
+    assert_eq!(refused(id(7), everywhere()).0, ErrorKind::UnknownExecution);
+    for name in ["status", "timestamp_start", "execution_id", "nothing", "*", "tags..x", "environment"] {
+        assert_eq!(field(name).0, ErrorKind::Invalid, "{name}");
+    }
+    let blank = refused(id(2), Redact::new("error_reason", " ", "why"));
+    assert_eq!(blank.1, "found a blank `by`; expected some characters, which the ledger will store");
+    let repeats = refused(id(2), Redact::new("tags.note", "ann", format!("{SECRET} was there")));
+    assert_eq!(repeats.1, "found the text itself in `why`, which is stored in the ledger; expected other words");
+    assert_eq!(ledger.head().unwrap().hash, head.hash);
+    let in_field = refused(id(2), Redact::new(format!("tags.{SECRET}"), "ann", "why").text(SECRET));
+    assert_eq!(in_field.0, ErrorKind::Invalid);
+}
+
+/// Without its statement, a redacted line would count as edited.
+#[test]
+fn a_statement_cannot_be_redacted() {
+    let place = Place::new();
+    let ledger = place.open();
+    ledger.append(&record(2)).unwrap();
+    ledger.redact(id(2), &everywhere()).unwrap();
+    let statement = ledger.reader().records().map(Result::unwrap).last().unwrap();
+    assert_eq!(statement.kind.as_str(), "redaction");
+    for field in ["tags", "skill_name", "operator"] {
+        let error = ledger.redact(statement.execution_id, &Redact::new(field, "ann", "why")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{field}");
+        let why = "found the statement of an earlier redaction; expected another execution";
+        assert_eq!(error.details(), [why], "{field}");
+    }
+    assert!(ledger.reader().verify(&[]).unwrap().is_clean());
+}
