@@ -121,7 +121,7 @@ fn an_archived_line_is_redacted_and_its_archive_verifies() {
     let verified = verify().answer(1);
     let live = place.ledger().display().to_string();
     let count =
-        "unstated  1 line is redacted, but the statements are in a ledger that is not at hand: see the faults\n";
+        "unstated  1 line is redacted, but the statements are in a ledger that is not available: see the faults\n";
     let fault = format!(
         "seq 1: the line is redacted, but the ledger that should have its statement cannot be used: {live}: found no \
          such ledger\n"

@@ -105,7 +105,7 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes which lines were redacted, and how many redacted lines have no statement at hand.
+/// Writes which lines were redacted, and how many redacted lines have no statement available.
 fn redacted(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     let count = found.redacted.len();
     if count > 0 {
@@ -123,7 +123,7 @@ fn redacted(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
         let count = several(found.unstated_count, "line is", "lines are");
         writeln!(
             out,
-            "unstated  {count} redacted, but the statements are in a ledger that is not at hand: see the faults"
+            "unstated  {count} redacted, but the statements are in a ledger that is not available: see the faults"
         )?;
     }
     Ok(())

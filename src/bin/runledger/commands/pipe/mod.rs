@@ -46,6 +46,7 @@ use session::Session;
 /// RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID are ignored. A message sets these ids in its object `run`.
 ///
 /// If the input ends before an execution does, or if this command is killed, the execution is recorded as interrupted.
+/// If the rules for secrets in RUNLEDGER_REDACTION cannot be used, the command exits with 2 before it reads any input.
 ///
 /// A record that is sent twice is stored once, even after a restart: the second answer is `duplicate`, which is as good
 /// as durable. If the ledger has a record with the same execution_id but different content, the new record is refused
@@ -72,9 +73,6 @@ use session::Session;
 ///
 /// Missing values are derived if they follow from others: the outcome from status, tokens_used from its parts, and the
 /// durations from the times or the steps. The answer lists them under `derived`. All other missing values are unknown.
-/// If the rules for secrets in RUNLEDGER_REDACTION cannot be used, the command exits with 2 before it reads any input. So
-/// the program that writes the messages notices, and loses none that was answered.
-///
 /// An error_reason of more than 500 characters is shortened and ends in `…`.
 ///
 /// A key that is not known is refused, and `near` names a known key that is similar. With --lenient, the value of the
