@@ -44,7 +44,6 @@ use session::Session;
 /// - {"end": {"execution_id": …, "status": …, …}} sets the outcome and any other keys, and stores the record.
 ///
 /// RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID are ignored. A message sets these ids in its object `run`.
-///
 /// If the input ends before an execution does, or if this command is killed, the execution is recorded as interrupted.
 /// If the rules for secrets in RUNLEDGER_REDACTION cannot be used, the command exits with 2 before it reads any input.
 ///
