@@ -9,6 +9,7 @@
 //! So two programs that read the same text could see different values.
 
 mod fault;
+mod shortened;
 mod string;
 
 use std::borrow::Cow;

@@ -9,10 +9,8 @@ use std::fmt::{self, Write};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::shortened::shortened;
 use super::string::{end_of_string, unescaped};
-
-/// The maximum number of characters of a key or a value in an error message.
-const CHARS_MAX: usize = 70;
 
 /// A fault in a JSON text. The message says which key or entry has the fault, what was expected, what was found, and
 /// where: `model.cache_read: expected a whole number, found "7" at line 1 column 40`.
@@ -230,8 +228,9 @@ impl<'t> Place<'t> {
         let rest = &self.text[start..];
         let is_end = |c: char| c.is_whitespace() || matches!(c, ',' | ':' | ']' | '}' | '{' | '[');
         let Some(first) = rest.chars().next() else { return "the end of the text".to_owned() };
-        let others = rest.chars().skip(1).take_while(|&c| !is_end(first) && !is_end(c)).take(20);
-        let shown = [first].into_iter().chain(others);
+        let mut others = rest.chars().skip(1).take_while(|&c| !is_end(first) && !is_end(c));
+        let shown: Vec<_> = [first].into_iter().chain(others.by_ref().take(20)).collect();
+        let shown = shown.into_iter().chain(others.next().map(|_| '…'));
         let shown = shown.map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() });
         format!("`{}`", shown.collect::<String>())
     }
@@ -242,13 +241,6 @@ fn join(path: &mut String, key: &str) {
     let dot = if path.is_empty() || key.is_empty() { "" } else { "." };
     path.push_str(dot);
     path.push_str(&shortened(key));
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// Splits a message into what was found and what was expected.
@@ -464,7 +456,7 @@ mod tests {
             assert_eq!(fault(text), expected, "{text}");
         }
         let long = format!("{{\"name\":\"a\",\"kind\":\"{}\"}}", "x".repeat(1_000));
-        assert_eq!(fault(&long), format!("kind: expected good or bad, found \"{}…\"", "x".repeat(CHARS_MAX)));
+        assert_eq!(fault(&long), format!("kind: expected good or bad, found \"{}…\"", "x".repeat(70)));
     }
 
     #[test]

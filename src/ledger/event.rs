@@ -57,6 +57,12 @@ pub enum LedgerEvent {
         /// The sequence number of the statement.
         statement: u64,
     },
+    /// Segments with redacted lines are copied to an archive. This event is in the events of the archive.
+    RedactedBefore {
+        /// The path of the ledger from which the segments were copied. It has the statements, or names the archives
+        /// that have them.
+        ledger: String,
+    },
     /// A file about the ledger's executions, such as a run log, was copied to an archive. The file is removed from its
     /// old path after this event is written.
     FileArchived {

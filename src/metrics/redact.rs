@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::ExecutionMetrics;
-use super::text::cut;
+use super::text::{cut, cut_between_secrets};
 use crate::redaction::Redactor;
 
 /// Passes each text of a record to the methods of `$texts`: by reference, or with `mut` by mutable reference.
@@ -203,22 +203,6 @@ impl Searched<'_> {
             Value::Object(members) => self.members(members),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
-    }
-}
-
-/// Returns the text with at most `chars_max` characters. A shortened text ends in `…`. If the built-in rules recognise
-/// a secret in the whole text but not in the shortened text, the result ends before this secret.
-fn cut_between_secrets(text: String, chars_max: usize) -> String {
-    if text.char_indices().nth(chars_max).is_none() {
-        return text;
-    }
-    let (redactor, shortened) = (Redactor::new(), cut(text.clone(), chars_max));
-    let kept = shortened.len().saturating_sub('…'.len_utf8());
-    let recognised = redactor.find(shortened.as_bytes());
-    let mut all = redactor.find(text.as_bytes()).into_iter().filter(|secret| secret.range.start < kept);
-    match all.find(|secret| !recognised.contains(secret)) {
-        Some(secret) => format!("{}…", text.get(..secret.range.start).unwrap_or_default()),
-        None => shortened,
     }
 }
 

@@ -121,7 +121,7 @@ pub(super) enum Name {
 /// Returns the secret whose name has one of the [`WORDS`] at `at`.
 pub(super) fn find(cursor: &mut Cursor<'_>, at: usize) -> Option<(&'static str, Range<usize>)> {
     let (name, start, end) = name_at(cursor, at)?;
-    let (value, quote) = separator(cursor, end, cursor.byte(start) == b'-')?;
+    let (value, quote) = separator(cursor, end, needs_no_sign(cursor, start))?;
     let end = match quote {
         Some(quote) => {
             let rest = cursor.text.get(value..)?;
@@ -151,7 +151,7 @@ pub(super) fn hint(cursor: &mut Cursor<'_>, at: usize) -> bool {
             let is_name = |start: usize| cursor.text.get(start..end).is_some_and(|name| kind_of(name).is_some());
             // The letter of an escape such as `\n` is not a part of the name.
             let is_escape = start > 0 && cursor.byte(start - 1) == b'\\';
-            let has_value = |start: usize| separator(cursor, end, cursor.byte(start) == b'-').is_some();
+            let has_value = |start: usize| separator(cursor, end, needs_no_sign(cursor, start)).is_some();
             let begins = |start: usize| is_name(start) && (has_value(start) || cursor.has(end, b"\\t"));
             begins(start) || is_escape && begins(start + 1)
         })
@@ -257,9 +257,43 @@ fn words_of(name: &[u8]) -> Vec<String> {
     words
 }
 
+/// Returns true if a space is enough between the value and the name at `start`: an option of a command, a variable in
+/// `set -x NAME VALUE`, or a password in `.netrc`.
+fn needs_no_sign(cursor: &Cursor<'_>, start: usize) -> bool {
+    const BEFORE_BYTES_MAX: usize = 300;
+    let before = cursor.text.get(start.saturating_sub(BEFORE_BYTES_MAX)..start).unwrap_or_default();
+    let has = |word: &[u8]| before.windows(word.len()).any(|part| part == word);
+    let is_set = || [&b"set -x "[..], b"set -gx ", b"set -Ux ", b"setx "].iter().any(|set| before.ends_with(set));
+    let is_netrc = || cursor.has(start, b"password ") && has(b"login ") && (has(b"machine ") || has(b"default "));
+    cursor.byte(start) == b'-' || is_set() || is_netrc()
+}
+
+/// Wrappers of a secret, such as `Some("…")` in the `Debug` of Rust and `SecretStr('…')` in the `repr` of Python.
+const WRAPPERS: [&[u8]; 5] = [b"Some(", b"SecretStr(", b"SecretString(", b"SecretBytes(", b"Secret("];
+
+/// Returns where a value begins that is wrapped, is the `repr` of bytes, or is on the next line as in YAML.
+fn unwrapped(cursor: &Cursor<'_>, value: usize) -> usize {
+    let mut at = value;
+    if matches!(cursor.byte(at), b'>' | b'|') {
+        let sign = at + 1 + usize::from(matches!(cursor.byte(at + 1), b'-' | b'+'));
+        let line = sign + usize::from(cursor.byte(sign) == b'\r');
+        if cursor.byte(line) == b'\n' {
+            let blanks = cursor.text.get(line + 1..).unwrap_or_default().iter().take(32);
+            return line + 1 + blanks.take_while(|byte| **byte == b' ').count();
+        }
+    }
+    at += WRAPPERS.into_iter().find(|wrapper| cursor.has(at, wrapper)).map_or(0, <[u8]>::len);
+    let is_quoted = |at: usize| matches!(cursor.byte(at), b'"' | b'\'') || cursor.has(at, b"\\\"");
+    match cursor.byte(at) {
+        b'b' | b'r' | b'u' if is_quoted(at + 1) => at + 1,
+        _ if is_quoted(at) => at,
+        _ => value,
+    }
+}
+
 /// Reads what is between a name and its value: the closing quote of the name, a sign such as `=`, `:` or `=>`, and the
-/// opening quote of the value. After an option of a command, a space is enough as the sign. Returns the start of the
-/// value, and its quote.
+/// opening quote of the value. After an option of a command, a space is enough as the sign. In XML, the sign can be in
+/// ` value=`. Returns the start of the value, and its quote.
 pub(super) fn separator(cursor: &Cursor<'_>, end: usize, is_option: bool) -> Option<(usize, Option<u8>)> {
     let skip = |mut at: usize, accepts: fn(u8) -> bool, max: usize| {
         let last = at + max;
@@ -272,6 +306,7 @@ pub(super) fn separator(cursor: &Cursor<'_>, end: usize, is_option: bool) -> Opt
     let at = skip(end, |byte| matches!(byte, b'\\' | b'"' | b'\'' | b'`' | b']' | b')'), 8);
     let is_quoted = at > end;
     let sign = skip(at, is_space, 8);
+    let sign = if is_quoted && sign > at && cursor.has_word(sign, "value=") { sign + 5 } else { sign };
     let value = match cursor.byte(sign) {
         b'=' | b':' => skip(sign, |byte| matches!(byte, b'=' | b':' | b'>' | b'~'), 3),
         b'>' if sign == end => sign + 1,
@@ -279,7 +314,7 @@ pub(super) fn separator(cursor: &Cursor<'_>, end: usize, is_option: bool) -> Opt
         _ if is_option && sign > end => sign,
         _ => return None,
     };
-    let value = skip(value, is_space, 8);
+    let value = unwrapped(cursor, skip(value, is_space, 8));
     let escaped = skip(value, |byte| byte == b'\\', 8);
     match cursor.byte(escaped) {
         quote @ (b'"' | b'\'' | b'`') => Some((escaped + 1, Some(quote))),

@@ -23,6 +23,7 @@ mod entropy;
 mod marker;
 mod own;
 mod placeholder;
+mod places;
 mod rules;
 mod scan;
 mod shapes;

@@ -154,6 +154,7 @@ pub(super) fn prepared(rules: &[SecretRule]) -> Result<Vec<Prefixed>> {
         alphabet: rule.set().unwrap_or(ALNUM),
         len: (rule.min, rule.max),
         need: Need::Any,
+        is_own: true,
     };
     Ok(rules.iter().map(prepare).collect())
 }

@@ -31,6 +31,8 @@ pub(super) struct Prefixed {
     /// The smallest and the largest number of characters after the prefix.
     pub(super) len: (usize, usize),
     pub(super) need: Need,
+    /// True for a rule of the user.
+    pub(super) is_own: bool,
 }
 
 const fn rule(
@@ -41,7 +43,14 @@ const fn rule(
     max: usize,
     need: Need,
 ) -> Prefixed {
-    Prefixed { name: Cow::Borrowed(name), prefix: Cow::Borrowed(prefix), alphabet, len: (min, max), need }
+    Prefixed {
+        name: Cow::Borrowed(name),
+        prefix: Cow::Borrowed(prefix),
+        alphabet,
+        len: (min, max),
+        need,
+        is_own: false,
+    }
 }
 
 const fn any(name: &'static str, prefix: &'static str, alphabet: Alphabet, min: usize) -> Prefixed {
@@ -127,6 +136,7 @@ pub(super) static PREFIXED: &[Prefixed] = &[
     any("pulumi-token", "pul-", HEX, 40),
     mixed("openshift-token", "sha256~", URL, 40),
     mixed("tailscale-key", "tskey-", URL, 20),
+    mixed("rancher-token", "kubeconfig-", URL.with(":"), 40),
     mixed("vault-token", "hvs.", URL, 20),
     mixed("vault-token", "hvb.", URL, 20),
     mixed("vault-token", "hvr.", URL, 20),
@@ -234,5 +244,12 @@ pub(super) static PREFIXED: &[Prefixed] = &[
     mixed("prefect-key", "pnu_", ALNUM, 36),
     random("adafruit-key", "aio_", ALNUM, 28),
     mixed("onepassword-token", "ops_eyJ", BASE64, 100),
+    // The base64 of `-----BEGIN … PRIVATE KEY-----`, as in a kubeconfig.
+    any("private-key", "LS0tLS1CRUdJTiBQUklWQVRF", BASE64, 24),
+    any("private-key", "LS0tLS1CRUdJTiBSU0EgUFJJ", BASE64, 24),
+    any("private-key", "LS0tLS1CRUdJTiBFQyBQUklW", BASE64, 24),
+    any("private-key", "LS0tLS1CRUdJTiBEU0EgUFJJ", BASE64, 24),
+    any("private-key", "LS0tLS1CRUdJTiBPUEVOU1NI", BASE64, 24),
+    any("private-key", "LS0tLS1CRUdJTiBFTkNSWVBU", BASE64, 24),
     any("age-key", "AGE-SECRET-KEY-1", UPPER, 40),
 ];

@@ -187,17 +187,21 @@ fn body(cursor: &mut Cursor<'_>, rule: &Prefixed, at: usize) -> Option<usize> {
         return None;
     }
     let start = at + rule.prefix.len();
-    let end = cursor.run_end(rule.alphabet, start);
-    let end = cursor.without_punctuation(start, end, b".%@");
+    let run_end = cursor.run_end(rule.alphabet, start);
+    let end = cursor.without_punctuation(start, run_end, b".%@");
     let body = cursor.text.get(start..end)?;
     let (min, max) = rule.len;
     if body.len() > max {
         return None;
     }
     if body.len() < min {
-        // The token is shorter than the rule says if the text, or the string in the JSON, was shortened here.
-        let is_cut = cursor.has(end, ELLIPSIS) && rule.prefix.len() > 3 && body.len() > 3;
-        return (is_cut && is_mixed(body)).then_some(end);
+        // The token is shorter than the rule says if the text, or the string in the JSON, was shortened here. The user
+        // knows that the prefix is not a word.
+        let is_likely = || rule.prefix.len() > 3 && body.len() > 3 && is_mixed(body);
+        let escape = run_end + usize::from(cursor.byte(run_end) == b'\\');
+        let quote = escape + usize::from(matches!(cursor.byte(escape), b'"' | b'`' | b'\''));
+        let is_cut = cursor.has(quote, ELLIPSIS) && !body.is_empty();
+        return (is_cut && (rule.is_own || is_likely())).then_some(run_end);
     }
     // The first characters of a long text show whether it is random.
     let body = body.get(..JUDGED_BYTES_MAX).unwrap_or(body);

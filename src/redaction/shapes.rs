@@ -8,6 +8,7 @@ use super::cursor::Cursor;
 use super::entropy::looks_random;
 use super::marker::end_of_marker;
 use super::placeholder::{JUDGED_BYTES_MAX, is_mixed, is_variable};
+use super::places;
 
 /// The maximum length of the user and the password in a URL.
 const USERINFO_BYTES_MAX: usize = 1024;
@@ -44,6 +45,16 @@ pub(super) enum Shape {
     Terraform,
     /// A token of Airtable: `pat`, 14 characters, a dot, and at least 40 hex digits.
     Airtable,
+    /// The password in an option of a command, such as `curl -u USER:PASSWORD`.
+    Option,
+    /// `Cookie: NAME=VALUE`
+    Cookie,
+    /// A line of `.pgpass`.
+    Pgpass,
+    /// A percent-encoded URL with a password.
+    EncodedUrl,
+    /// The signature of a presigned URL: `X-Amz-Signature=…`.
+    Presigned,
     /// `name = VALUE`, where the name says that the value is a secret.
     Assignment,
 }
@@ -63,6 +74,11 @@ pub(super) static SHAPES: &[(&[&[u8; 3]], Shape)] = &[
     (&[b"key"], Shape::Mailgun),
     (&[b".at"], Shape::Terraform),
     (&[b"pat"], Shape::Airtable),
+    (&[b" -u", b" --", b" -p", b" -a"], Shape::Option),
+    (&[b"coo"], Shape::Cookie),
+    (&[b":54"], Shape::Pgpass),
+    (&[b"%3a"], Shape::EncodedUrl),
+    (&[b"sig"], Shape::Presigned),
     (&[b"tok", b"sec", b"pas", b"pwd", b"key", b"aut", b"cre"], Shape::Assignment),
 ];
 
@@ -83,6 +99,11 @@ impl Shape {
             Self::Mailgun => ("mailgun-key", mailgun(cursor, at)?),
             Self::Terraform => ("terraform-token", terraform(cursor, at)?),
             Self::Airtable => ("airtable-token", airtable(cursor, at)?),
+            Self::Option => ("password", places::of_option(cursor, at)?),
+            Self::Cookie => ("cookie", places::cookie(cursor, at)?),
+            Self::Pgpass => ("password", places::pgpass(cursor, at)?),
+            Self::EncodedUrl => ("url-password", places::in_encoded_url(cursor, at)?),
+            Self::Presigned => ("url-signature", places::presigned(cursor, at)?),
             Self::Assignment => assignment::find(cursor, at)?,
         })
     }
@@ -121,6 +142,8 @@ impl Shape {
             Self::PrivateKey => cursor.has(at, b"-----BEGIN "),
             Self::Authorization => cursor.has_word(at, "authorization"),
             Self::Assignment => assignment::hint(cursor, at),
+            Self::Option => places::option_hint(cursor, at),
+            Self::Cookie => cursor.has_word(at, "cookie"),
             _ => self.find(cursor, at).is_some(),
         }
     }

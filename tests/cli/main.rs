@@ -7,6 +7,9 @@
 mod children;
 #[path = "../commands/mod.rs"]
 mod commands;
+#[cfg(feature = "postgres")]
+#[path = "../postgres_server/mod.rs"]
+mod postgres_server;
 #[path = "../production/mod.rs"]
 mod production;
 #[path = "../tree/mod.rs"]
@@ -73,6 +76,7 @@ mod run;
 mod runlog;
 mod schema;
 mod secrets;
+mod secrets_cut;
 mod shell_production;
 mod show;
 mod signals;

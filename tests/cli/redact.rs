@@ -119,7 +119,17 @@ fn an_archived_line_is_redacted_and_its_archive_verifies() {
     // Without the ledger, nothing states the change.
     std::fs::rename(place.path("logs"), place.path("moved")).unwrap();
     let verified = verify().answer(1);
-    assert!(verified.contains("no later line states the redaction"), "{verified}");
+    let live = place.ledger().display().to_string();
+    let count =
+        "unstated  1 line is redacted, but the statements are in a ledger that is not available: see the faults\n";
+    let fault = format!(
+        "seq 1: the line is redacted, but the ledger that should have its statement cannot be used: {live}: found no \
+         such ledger\n"
+    );
+    assert!(verified.contains(count) && verified.ends_with(&fault), "{verified}");
+    assert!(verified.contains("\nfaults    1\n") && !verified.contains("edited"), "{verified}");
+    std::fs::rename(place.path("moved"), place.path("logs")).unwrap();
+    verify().answer(0);
 }
 
 /// The statement of a redaction is listed, but it is not work of an agent.

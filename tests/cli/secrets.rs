@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Stdio;
 
+use runledger::ledger::Fallback;
 use runledger::metrics::Status;
 use runledger::redaction::Redactor;
-use runledger::{ExecutionMetrics, LedgerReader, Options};
+use runledger::{ExecutionMetrics, LedgerReader, Options, Skill};
 use serde_json::{Value, json};
 
 use crate::commands::{Output, Place, command, output, record};
@@ -342,6 +343,37 @@ fn without_usable_rules_nothing_is_recorded_but_the_promises_of_the_commands_hol
     assert_eq!(place.files(), [""; 0].map(std::path::PathBuf::from));
 }
 
+/// The status line of an agent must not disappear. `pipe` acknowledges nothing.
+#[test]
+fn without_usable_rules_the_status_line_is_printed_and_pipe_refuses_to_start() {
+    let place = Place::with(&[crate::commands::records()[0].clone()]);
+    let before = place.files();
+    let status = r#"{"session_id": "s", "cost": {"total_cost_usd": 1.5}, "rate_limits": {"five_hour": {"used_percentage": 42.5, "resets_at": 4102444800}}}"#;
+    let call = |args: &str, rules: &str, input: &str| {
+        fs::write(place.directory.path().with_extension("input"), input).unwrap();
+        let input = fs::File::open(place.directory.path().with_extension("input")).unwrap();
+        let mut command = command();
+        command.current_dir(place.directory.path()).env("HOME", place.path("home")).env("RUNLEDGER_REDACTION", rules);
+        output(command.args([args, "--color", "never"]).stdin(input))
+    };
+    let printed = call("statusline", "missing.json", status);
+    assert_eq!(printed.code, Some(0), "{printed:#?}");
+    assert!(printed.stdout.starts_with("session $1.50 | today ") && printed.stdout.contains("42.5%"), "{printed:#?}");
+    let why = "cannot read the rules for secrets in RUNLEDGER_REDACTION: missing.json: ";
+    let warning = format!("runledger: warning: the use of the subscription is not stored: {why}");
+    assert!(printed.stderr.starts_with(&warning), "{printed:#?}");
+    assert_eq!(place.files(), before);
+    let record = crate::commands::lines(&[crate::commands::records()[1].clone()]);
+    let refused = call("pipe", "missing.json", &record);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{refused:#?}");
+    assert!(refused.stderr.contains(why), "{refused:#?}");
+    assert_eq!(records(&place).len(), 1);
+    // With usable rules, both store what they were given.
+    assert_eq!((call("statusline", "", status).code, call("pipe", "", &record).code), (Some(0), Some(0)));
+    assert!(place.path("logs/observed.jsonl").exists() && records(&place).len() == 2);
+    fs::remove_file(place.directory.path().with_extension("input")).unwrap();
+}
+
 /// An earlier version stored texts as they were.
 #[test]
 fn doctor_lists_the_secrets_of_an_older_ledger_without_printing_them() {
@@ -394,11 +426,30 @@ fn doctor_searches_archives_journals_spilled_records_and_damaged_bytes() {
         ("logs/quota.jsonl", format!("{}\n", json!({"event": {"api": SECRET}, "seq": 1}))),
         ("logs/observed.jsonl", format!("{}\n", json!({"source": SECRET}))),
         ("logs/baselines.jsonl", format!("{}\n", json!({"skill": SECRET}))),
+        ("logs/limits.json", format!("{}\n", json!([{"api": SECRET}]))),
+        ("logs/quota.ledger/events.jsonl", format!("{}\n", json!({"event": "a", "path": SECRET}))),
+        ("logs/execution_metrics.ledger/alerts.jsonl", format!("{}\n", json!({"alert": SECRET}))),
+        ("logs/execution_metrics.ledger/alerts.ledger/sealed/000001.jsonl", format!("{}\n", json!({"a": SECRET}))),
+        ("logs/run-logs/2026/run-1.md", format!("# A run\n\nThe token is {SECRET}\n")),
     ];
     for (file, text) in &written {
+        fs::create_dir_all(place.path(file).parent().unwrap()).unwrap();
         fs::write(place.path(file), text).unwrap();
     }
-    let output = place.run(["doctor", "--secrets", "--json"]);
+    let events = place.path("logs/execution_metrics.ledger/events.jsonl");
+    let event = json!({"event": "spilled", "records": 1, "error": SECRET});
+    fs::write(&events, fs::read_to_string(&events).unwrap() + &format!("{event}\n")).unwrap();
+    let kept = Fallback::new(place.path("state/runledger/spill")).redactor(Redactor::off());
+    let mut execution = kept.begin(&place.ledger(), Skill::new("publish", "1")).unwrap();
+    execution.record_mut().set_error_reason(SECRET);
+    let kept = execution.path().to_owned();
+    execution.finish(Status::Failed).unwrap();
+    let doctor = |args: &[&str]| {
+        let mut command = command();
+        command.current_dir(place.directory.path()).env("XDG_STATE_HOME", place.path("state"));
+        output(command.args(["doctor", "--secrets"]).args(args))
+    };
+    let output = doctor(&["--json"]);
     assert_eq!(output.code, Some(1), "{output:#?}");
     assert!(!output.stdout.contains(SECRET) && !output.stderr.contains(SECRET), "{output:#?}");
     let found: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -406,6 +457,10 @@ fn doctor_searches_archives_journals_spilled_records_and_damaged_bytes() {
     for (file, _) in &written {
         assert_eq!(in_file(file), 1, "{file}: {found:#?}");
     }
+    assert_eq!(in_file("execution_metrics.ledger/events.jsonl"), 1, "{found:#?}");
+    assert!(in_file(kept.file_name().unwrap().to_str().unwrap()) > 0, "{found:#?}");
+    // The order of the output does not depend on the threads.
+    assert_eq!(doctor(&["--json"]).stdout, output.stdout);
     let lines: BTreeSet<_> =
         found.iter().filter(|found| found["field"] == "error_reason").map(|found| found["line"].as_u64()).collect();
     assert_eq!(lines, [None, Some(1), Some(2), Some(3), Some(4), Some(5), Some(6)].into());
@@ -416,7 +471,7 @@ fn doctor_searches_archives_journals_spilled_records_and_damaged_bytes() {
     drop(mark);
     // An archive that was moved away is named.
     fs::rename(place.path("old"), place.path("away")).unwrap();
-    let output = place.run(["doctor", "--secrets"]);
+    let output = doctor(&[]);
     assert_eq!(output.code, Some(1));
     assert!(
         output.stderr.contains("the archived lines were not searched") && output.stderr.contains("old"),

@@ -6,6 +6,8 @@
 #[cfg(feature = "cli")]
 #[path = "../commands/mod.rs"]
 mod commands;
+#[path = "../hooked/mod.rs"]
+mod hooked;
 #[cfg(feature = "simulation")]
 #[path = "../simulation/mod.rs"]
 mod simulation;
@@ -23,5 +25,6 @@ mod fuzz;
 mod power_cut;
 mod redact;
 mod redact_again;
+mod redact_archived;
 mod rotation;
 mod truncated;

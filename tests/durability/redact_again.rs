@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use runledger::disk::simulated::{Loss, SimulatedDisk};
-use runledger::ledger::{Fallback, FaultKind, Redact};
+use runledger::ledger::{Fallback, Redact};
 use runledger::metrics::Status;
 use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Skill, Timestamp, Uuid};
 
@@ -291,38 +291,6 @@ fn an_unfinished_redaction_is_reported_until_it_is_completed() {
     assert!(unfinished > 0);
 }
 
-/// The statements about an archive are in the ledger from which it was moved. The fault says why they cannot be used.
-#[test]
-fn an_archive_says_which_ledger_it_needs() {
-    let place = Place::new();
-    let ledger = place.open();
-    (1..=9).for_each(|number| _ = ledger.append(&record(number)).unwrap());
-    ledger.archive_segments(1, place.directory.path().join("old")).unwrap();
-    ledger.redact(id(1), &everywhere()).unwrap();
-    let archive = place.directory.path().join("old/execution_metrics.jsonl");
-    let verify = || LedgerReader::open(&archive).unwrap().verify(&[]).unwrap();
-    assert!(verify().is_clean());
-    let faults = || {
-        let found = verify();
-        assert_eq!(found.faults.iter().map(|fault| fault.kind).collect::<Vec<_>>(), [FaultKind::Edited]);
-        found.faults[0].found.clone()
-    };
-    let why = "the line has the form of a redacted line, but no later line states the redaction. Ledgers that may have \
-               it, but cannot be used: ";
-    let live = place.path.display().to_string();
-    // Another line of the ledger is damaged.
-    let text = fs::read_to_string(&place.path).unwrap();
-    let begins = text.replacen("publish", "edited!", 1);
-    let damaged = if begins == text { text.replacen("redaction", "edited!!!", 1) } else { begins };
-    fs::write(&place.path, damaged).unwrap();
-    let fault = faults();
-    assert!(fault.starts_with(&format!("{why}{live}: found 1 fault, which")), "{fault}");
-    fs::write(&place.path, text).unwrap();
-    assert!(verify().is_clean());
-    fs::rename(place.directory.path().join("logs"), place.directory.path().join("moved")).unwrap();
-    assert_eq!(faults(), format!("{why}{live}: found no such ledger"));
-}
-
 /// An archive that cannot be changed is named with the reason.
 #[test]
 fn a_redaction_says_why_an_archive_was_not_changed() {
@@ -351,4 +319,47 @@ fn a_redaction_says_why_an_archive_was_not_changed() {
     fs::write(archive.join("execution_metrics.ledger/ledger.json"), "{").unwrap();
     let text = why();
     assert!(text.starts_with(": this archive cannot be read: ") && text.ends_with(", so it was not changed"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_redacted_is_refused_and_changes_nothing() {
+    let place = Place::new();
+    let ledger = place.open();
+    assert!(matches!(ledger.append(&record(2)).unwrap(), Answer::Durable { seq: 1 }));
+    let head = ledger.head().unwrap();
+    let refused = |id: Uuid, wanted: Redact| {
+        let error = ledger.redact(id, &wanted).unwrap_err();
+        assert_eq!(ledger.head().unwrap().seq, 1);
+        (error.kind(), error.details().join("; "))
+    };
+    let field = |field: &str| refused(id(2), Redact::new(field, "ann", "why"));
+    assert_eq!(refused(id(7), everywhere()).0, ErrorKind::UnknownExecution);
+    for name in ["status", "timestamp_start", "execution_id", "nothing", "*", "tags..x", "environment"] {
+        assert_eq!(field(name).0, ErrorKind::Invalid, "{name}");
+    }
+    let blank = refused(id(2), Redact::new("error_reason", " ", "why"));
+    assert_eq!(blank.1, "found a blank `by`; expected some characters, which the ledger will store");
+    let repeats = refused(id(2), Redact::new("tags.note", "ann", format!("{SECRET} was there")));
+    assert_eq!(repeats.1, "found the text itself in `why`, which is stored in the ledger; expected other words");
+    assert_eq!(ledger.head().unwrap().hash, head.hash);
+    let in_field = refused(id(2), Redact::new(format!("tags.{SECRET}"), "ann", "why").text(SECRET));
+    assert_eq!(in_field.0, ErrorKind::Invalid);
+}
+
+/// Without its statement, a redacted line would count as edited.
+#[test]
+fn a_statement_cannot_be_redacted() {
+    let place = Place::new();
+    let ledger = place.open();
+    ledger.append(&record(2)).unwrap();
+    ledger.redact(id(2), &everywhere()).unwrap();
+    let statement = ledger.reader().records().map(Result::unwrap).last().unwrap();
+    assert_eq!(statement.kind.as_str(), "redaction");
+    for field in ["tags", "skill_name", "operator"] {
+        let error = ledger.redact(statement.execution_id, &Redact::new(field, "ann", "why")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{field}");
+        let why = "found the statement of an earlier redaction; expected another execution";
+        assert_eq!(error.details(), [why], "{field}");
+    }
+    assert!(ledger.reader().verify(&[]).unwrap().is_clean());
 }

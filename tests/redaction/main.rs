@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
 mod ordinary;
+mod places;
 mod properties;
 mod random;
 mod secrets;

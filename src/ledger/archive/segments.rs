@@ -39,6 +39,8 @@ pub struct SealedSegment {
     pub stays: Option<String>,
     /// The number and the hash of the segment's last line.
     end: Link,
+    /// True if a text was taken out of a line of the segment.
+    has_redacted: bool,
 }
 
 impl SealedSegment {
@@ -81,7 +83,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
         let path = layout.sealed_segment(number);
         let stat = storage.stat(&path).map_err(|source| Error::io("examine a segment", &path, source))?;
         let bytes = stat.map_or(0, |stat| stat.len);
-        let (mut latest, mut end) = (None, before);
+        let (mut latest, mut end, mut has_redacted) = (None, before, false);
         let unsettled = unsettled.iter().find(|(since, _)| *since <= number).map(|(_, id)| {
             format!(
                 "completing the execution {id} was interrupted, and this segment may hold the record. Complete the \
@@ -98,6 +100,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
                 let walked = walk(storage, &path, before, u64::MAX)?;
                 latest = walked.latest;
                 end = walked.end;
+                has_redacted = walked.has_redacted;
                 match walked.fault {
                     Some(fault) => Some(format!("it does not verify: {fault}")),
                     None => walk(storage, &layout.sealed_segment(next), end, 1)?
@@ -109,7 +112,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
         if stays.is_some() && blocked.is_none() {
             blocked = Some(number);
         }
-        segments.push(SealedSegment { number, path, bytes, latest, stays, end });
+        segments.push(SealedSegment { number, path, bytes, latest, stays, end, has_redacted });
         before = end;
     }
     Ok(segments)
@@ -119,6 +122,8 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
 struct Walked {
     end: Link,
     latest: Option<Timestamp>,
+    /// True if a text was taken out of a line.
+    has_redacted: bool,
     /// The first error in the chain of the lines, or `None` if the chain is intact.
     fault: Option<String>,
 }
@@ -127,7 +132,7 @@ struct Walked {
 fn walk(storage: &dyn Storage, path: &Path, before: Link, lines_max: u64) -> Result<Walked> {
     let failed = |source| Error::io("read a sealed segment", path, source);
     let mut lines = Splitter::new(Arc::from(storage.open(path, Access::Read).map_err(failed)?), 0);
-    let mut walked = Walked { end: before, latest: None, fault: None };
+    let mut walked = Walked { end: before, latest: None, has_redacted: false, fault: None };
     let (mut number, mut unknown) = (0, false);
     while number < lines_max
         && let Some(piece) = lines.next_piece().map_err(failed)?
@@ -142,6 +147,7 @@ fn walk(storage: &dyn Storage, path: &Path, before: Link, lines_max: u64) -> Res
             break;
         };
         walked.end = trailer.link;
+        walked.has_redacted |= trailer.redacted.is_some();
         match Fields::from_sealed(bytes, trailer.payload_end) {
             Ok(fields) => walked.latest = walked.latest.max(Some(fields.timestamp_start)).max(fields.timestamp_end),
             Err(_) => unknown = true,
@@ -200,6 +206,9 @@ impl Ledger {
         }
         let Some(first) = segments.first() else { return Ok(segments) };
         let archive = self.open_archive(directory.as_ref(), first.number)?;
+        if segments.iter().any(|segment| segment.has_redacted) {
+            self.name_ledger(&archive)?;
+        }
         for segment in &segments {
             self.archive_segment(segment, &archive)?;
         }
@@ -284,6 +293,16 @@ impl Ledger {
             events::record(storage, archive, (self.shared.options.journal.clock)(), &event)?;
         }
         Ok(())
+    }
+
+    /// Writes the path of this ledger to the events of the archive, so that a verification of the archive can find the
+    /// statements about its redacted lines.
+    fn name_ledger(&self, archive: &Layout) -> Result<()> {
+        let (storage, layout) = (self.storage(), self.shared.journal.layout());
+        let event = LedgerEvent::RedactedBefore { ledger: layout.active().display().to_string() };
+        events::record(storage, archive, (self.shared.options.journal.clock)(), &event)?;
+        let machinery = archive.machinery();
+        storage.sync_dir(machinery).map_err(|source| Error::io("record an event", machinery, source))
     }
 
     /// Durably writes `event`, which reports that the file at `path` is moved or deleted. Then removes the file.

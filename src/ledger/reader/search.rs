@@ -19,8 +19,8 @@ pub struct SearchedLines {
     pub unreadable: Vec<Error>,
     /// The archives to which segments were moved. Each archive is a separate ledger, and may no longer be at this path.
     pub archives: Vec<PathBuf>,
-    /// Files that can have texts that no segment has: files with damaged bytes, begin marks or spilled records, and the
-    /// journals next to the ledger.
+    /// Files that can have texts that no segment has: files with damaged bytes, begin marks or spilled records, the
+    /// events, the journal of alerts, and the journals next to the ledger.
     pub files_beside: Vec<PathBuf>,
 }
 

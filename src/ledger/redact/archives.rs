@@ -43,7 +43,7 @@ pub(in crate::ledger) fn ledgers_after(storage: &dyn Storage, layout: &Layout) -
     let mut ledgers = BTreeSet::new();
     each_line(storage, layout, |line| {
         if let Ok(OfLedger { event, ledger }) = serde_json::from_slice(line)
-            && event == "redacted"
+            && matches!(&*event, "redacted" | "redacted_before")
         {
             ledgers.insert(ledger);
         }

@@ -1,9 +1,10 @@
 //! Overwrites a text that was taken out in the quarantine, and removes derived files that may have it. Reports the
 //! other lines and files of the ledger that still have the text.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::segment::{forms, lines_of, mask, positions, wipe};
+use super::segment::{COPY, forms, lines_of, mask, positions, wipe};
 use crate::disk::{FileType, Stat, Storage};
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;
@@ -18,6 +19,8 @@ const BYTES_MIN: usize = 6;
 const LISTED_MAX: usize = 10;
 /// The largest number of places that are overwritten in one file of the quarantine.
 const MASKED_MAX: usize = 1_000_000;
+/// The journal of alerts, which is in the internal directory.
+const ALERTS: &str = "alerts.jsonl";
 /// The journals next to a ledger. Their lines are not records.
 pub(in crate::ledger) const JOURNALS_BESIDE: [&str; 3] = ["quota.jsonl", "observed.jsonl", "baselines.jsonl"];
 
@@ -30,6 +33,19 @@ pub(super) fn wipe_derived(storage: &dyn Storage, layout: &Layout, index: &[Plac
     let checkpoints = names.map(|name| directory.join(name));
     for path in checkpoints.chain(index.iter().flat_map(|index| index.paths())) {
         wipe(storage, &path).map_err(|source| Error::io("overwrite a derived file", &path, source))?;
+    }
+    Ok(())
+}
+
+/// Overwrites and removes the incomplete copies of segments that interrupted redactions left. A copy has the other texts
+/// of its segment, and stays where it is if the segment is archived.
+pub(super) fn remove_copies(storage: &dyn Storage, layouts: &[Layout]) -> Result<()> {
+    for layout in layouts {
+        for path in files_in(storage, &layout.sealed())? {
+            if path.extension().is_some_and(|extension| extension == COPY) {
+                wipe(storage, &path).map_err(|source| Error::io("remove an incomplete copy", &path, source))?;
+            }
+        }
     }
     Ok(())
 }
@@ -50,18 +66,23 @@ pub(super) fn mask_quarantine(storage: &dyn Storage, layout: &Layout, texts: &[S
 }
 
 /// Returns the paths of files that can have texts that no segment has. These are files with damaged bytes, begin marks
-/// or spilled records, and the journals next to the ledger.
+/// or spilled records, the events, the journal of alerts, and the journals next to the ledger with their events.
 pub(in crate::ledger) fn files_beside(storage: &dyn Storage, layout: &Layout) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for directory in [layout.quarantine(), layout.inflight(), layout.spill()] {
+    let is_file = |path: &Path| {
+        storage.stat(path).is_ok_and(|stat| stat.is_some_and(|stat: Stat| stat.file_type == FileType::File))
+    };
+    for directory in [layout.inflight(), layout.spill()] {
         files.extend(files_in(storage, &directory)?);
     }
-    for beside in JOURNALS_BESIDE {
-        let beside = Layout::new(&layout.active().with_file_name(beside));
-        files.extend(files_in(storage, &beside.sealed())?);
-        let is_file = |stat: Option<Stat>| stat.is_some_and(|stat| stat.file_type == FileType::File);
-        if storage.stat(beside.active()).is_ok_and(is_file) {
-            files.push(beside.active().to_owned());
+    let alerts = Layout::new(&layout.machinery().join(ALERTS));
+    let beside = JOURNALS_BESIDE.map(|name| Layout::new(&layout.active().with_file_name(name)));
+    for journal in [layout, &alerts].into_iter().chain(&beside) {
+        files.extend(files_in(storage, &journal.quarantine())?);
+        files.extend([journal.events()].into_iter().filter(|path| is_file(path)));
+        if journal.active() != layout.active() {
+            files.extend(files_in(storage, &journal.sealed())?);
+            files.extend([journal.active().to_owned()].into_iter().filter(|path| is_file(path)));
         }
     }
     Ok(files)
@@ -93,10 +114,12 @@ pub(super) fn search(storage: &dyn Storage, layout: &Layout, texts: &[String]) -
     for directory in [&*layout.sealed(), layout.machinery(), &layout.machinery().join("alerts.ledger")] {
         files.extend(files_in(storage, directory)?);
     }
-    files.extend(files_beside(storage, layout)?);
+    let known: BTreeSet<_> = files.iter().cloned().collect();
+    files.extend(files_beside(storage, layout)?.into_iter().filter(|path| !known.contains(path)));
     for beside in JOURNALS_BESIDE {
         let beside = Layout::new(&layout.active().with_file_name(beside));
-        files.extend(files_in(storage, beside.machinery())?);
+        let known = |path: &PathBuf| *path == beside.events();
+        files.extend(files_in(storage, beside.machinery())?.into_iter().filter(|path| !known(path)));
     }
     for path in files {
         let failed = |source| Error::io("search a file for the text", &path, source);

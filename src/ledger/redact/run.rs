@@ -41,6 +41,8 @@ struct Plan {
     segments: Vec<(usize, Segment)>,
     /// True if a line to change is in the active segment.
     is_in_active: bool,
+    /// The numbers of all segments with lines of the execution, each with the index of its ledger or archive.
+    seen: Vec<(usize, u64)>,
 }
 
 impl Plan {
@@ -64,7 +66,8 @@ impl Ledger {
     /// First, a line is appended that states which lines are changed, by whom and why. Then each segment that has one
     /// of the lines to change is replaced atomically. After a crash, each line is either the old or the new one.
     /// [`verify`](crate::LedgerReader::verify) accepts both, and says that an old line still has to be changed. Call
-    /// this function again to complete the change.
+    /// this function again to complete the change. If only other files still have to be changed, this call changes
+    /// them, and fails because the line has no text to take out.
     ///
     /// Redacted lines keep their numbers and hashes, so stored heads still fit. The text is overwritten in the commit
     /// area, the quarantine and the old segments. Checkpoints and the indexes of the replaced segments are removed, and
@@ -143,6 +146,10 @@ impl Ledger {
                 rewriting.seal()?;
                 plan = self.plan(&layouts, id, &change, &is_out)?;
             }
+            remains::remove_copies(storage, &layouts)?;
+            if plan.segments.is_empty() {
+                self.wipe_remains(&plan, &layouts, wanted)?;
+            }
             self.check_plan(&plan, id, &change)?;
             plan.texts().iter().try_for_each(|text| check_words(wanted, Some(text)))?;
             rewriting.clear_area()?;
@@ -211,6 +218,9 @@ impl Ledger {
             for (number, path) in paths {
                 let found = find(storage, &path, id, change)?;
                 plan.count += found.count;
+                if found.count > 0 {
+                    plan.seen.push((at, number));
+                }
                 if !found.changed.is_empty() {
                     plan.is_in_active |= at == 0 && path == layout.active();
                     let segment = Segment { number, path, lines: found.changed };
@@ -270,12 +280,13 @@ impl Ledger {
     /// statement. Returns the files in the quarantine that had the text.
     ///
     /// The segments are replaced after the other steps. If a crash leaves a line with the text, the next call does all
-    /// steps again. After a crash between the last replacement and the end, two places may still have the text. They
-    /// are the blocks of the old file, and derived files that a reader has built again.
+    /// steps again. After a crash between the last replacement and the end, the blocks of the old file may still have
+    /// the text. Derived files that a reader has built again may have it too, until the next call removes them.
     fn carry_out(&self, plan: &Plan, layouts: &[Layout], seq: u64) -> Result<Vec<PathBuf>> {
         let (storage, ledger) = (self.storage(), self.shared.journal.layout());
         let (texts, mut overwritten) = (plan.texts(), Vec::new());
-        self.wipe_derived(plan, layouts)?;
+        let changed: Vec<_> = plan.segments.iter().map(|(at, segment)| (*at, segment.number)).collect();
+        self.wipe_derived(&changed, layouts)?;
         for layout in layouts {
             overwritten.extend(remains::mask_quarantine(storage, layout, &texts)?);
         }
@@ -292,15 +303,23 @@ impl Ledger {
             segment.rewrite(storage)?;
         }
         // Before a segment was replaced, a reader may have built an index of it again.
-        self.wipe_derived(plan, layouts)?;
+        self.wipe_derived(&changed, layouts)?;
         Ok(overwritten)
     }
 
-    fn wipe_derived(&self, plan: &Plan, layouts: &[Layout]) -> Result<()> {
+    /// Completes a redaction that a crash interrupted after it replaced the segments.
+    fn wipe_remains(&self, plan: &Plan, layouts: &[Layout], wanted: &Redact) -> Result<()> {
+        self.wipe_derived(&plan.seen, layouts)?;
+        let texts: Vec<_> = wanted.text.iter().cloned().collect();
+        layouts.iter().try_for_each(|layout| remains::mask_quarantine(self.storage(), layout, &texts).map(drop))
+    }
+
+    /// Overwrites and removes the derived files of the `segments`.
+    fn wipe_derived(&self, segments: &[(usize, u64)], layouts: &[Layout]) -> Result<()> {
         let (storage, id) = (self.storage(), self.shared.journal.id());
         for (at, layout) in layouts.iter().enumerate() {
-            let changed = plan.segments.iter().filter(|(of, _)| *of == at);
-            let index = changed.map(|(_, segment)| Place { storage, layout, ledger: id, segment: segment.number });
+            let numbers = segments.iter().filter(|(of, _)| *of == at);
+            let index = numbers.map(|(_, segment)| Place { storage, layout, ledger: id, segment: *segment });
             remains::wipe_derived(storage, layout, &index.collect::<Vec<_>>())?;
         }
         Ok(())

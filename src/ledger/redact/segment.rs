@@ -19,6 +19,8 @@ use crate::ledger::reader::has;
 use crate::metrics::ExecutionMetrics;
 
 const READ: &str = "read a segment to redact";
+/// The extension of the copy that replaces a segment.
+pub(super) const COPY: &str = "new";
 const COPY_BYTES: usize = 256 * 1024;
 
 /// A segment with lines that will be changed.
@@ -176,7 +178,7 @@ impl Segment {
 
     fn replace(&self, storage: &dyn Storage) -> io::Result<()> {
         let old = storage.open(&self.path, Access::Write)?;
-        let new = self.path.with_extension("new");
+        let new = self.path.with_extension(COPY);
         // An interrupted call may have left this file.
         unless_missing(storage.remove(&new))?;
         let to = storage.open(&new, Access::WriteNew)?;

@@ -24,7 +24,7 @@ pub(super) enum Form {
 
 /// Returns true if the character can control a terminal, break a line or change the direction of text. Line feeds are
 /// allowed.
-fn is_obeyed(c: char) -> bool {
+pub(super) fn is_obeyed(c: char) -> bool {
     (c.is_control() && c != '\n')
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

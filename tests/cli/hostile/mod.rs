@@ -3,6 +3,9 @@
 //! spreadsheet, or end a table. JSON stays JSON.
 
 mod checks;
+#[cfg(feature = "postgres")]
+mod database;
+mod live;
 mod outputs;
 mod texts;
 

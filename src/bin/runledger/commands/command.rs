@@ -108,6 +108,7 @@ impl Command {
         match self {
             Self::Run(args) => run::run(args, Some(&failure), global),
             Self::Hook(args) if args.is_event() => hook::run(args, Some(&failure), global, out),
+            Self::Statusline(args) => statusline::run(args, Some(&failure), global, out),
             Self::Start(_) | Self::Progress(_) | Self::Complete(_) | Self::Log(_) => {
                 answer::give(Err::<(), _>(failure), None, global, out)
             }
@@ -136,7 +137,7 @@ impl Command {
             Self::Price(args) => price::run(args, out),
             Self::Prices(args) => prices::run(args, global, out),
             Self::Quota(args) => quota::run(args, global, out),
-            Self::Statusline(args) => statusline::run(args, global, out),
+            Self::Statusline(args) => statusline::run(args, None, global, out),
             Self::Report(args) => report::run(args, global, out),
             Self::Baseline(args) => baseline::run(args, global, out),
             Self::Errors(args) => errors::run(args, global, out),

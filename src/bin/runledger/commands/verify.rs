@@ -23,6 +23,9 @@ use crate::term::{cell, output, printable};
 /// A line from which `runledger redact` took a text out is listed as `redacted`, with the number of the line that
 /// states the redaction. A redacted line is not a fault. The same change without such a statement is a fault.
 ///
+/// The statements about lines of an archive are in the ledger from which the lines were moved. If this ledger is not at
+/// its path, or has a fault, these lines are reported as `unstated`, which is a fault too.
+///
 /// If several lines have the same execution_id, every command counts only the last one. The lines of such an execution
 /// are listed as `repeated`. They are not a fault.
 #[derive(Debug, clap::Args)]
@@ -102,7 +105,7 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes which lines were redacted.
+/// Writes which lines were redacted, and how many redacted lines have no statement available.
 fn redacted(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     let count = found.redacted.len();
     if count > 0 {
@@ -115,6 +118,13 @@ fn redacted(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
             line.seq, line.statement, line.field, line.by, line.why
         );
         writeln!(out, "  {}", printable(&text))?;
+    }
+    if found.unstated_count > 0 {
+        let count = several(found.unstated_count, "line is", "lines are");
+        writeln!(
+            out,
+            "unstated  {count} redacted, but the statements are in a ledger that is not available: see the faults"
+        )?;
     }
     Ok(())
 }

@@ -105,6 +105,7 @@ impl Chain {
             in_progress_bytes: 0,
             head: Head { ledger: ledger.unwrap_or_default(), seq: 0, hash: String::new(), segment: active, bytes: 0 },
             redacted: Vec::new(),
+            unstated_count: 0,
             notes: ledger.is_none().then(|| no_identity(layout)).into_iter().collect(),
             fault_count: 0,
             faults: Vec::new(),

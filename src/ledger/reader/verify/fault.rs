@@ -26,6 +26,9 @@ pub enum FaultKind {
     /// A line was changed. Its hash is wrong, the next line states another hash for it, or its trailer (the number and
     /// hashes at its end) is damaged. Or the line has the form of a redacted line, but no later line states this.
     Edited,
+    /// A line of an archive has the form of a redacted line. The statement, which says who took a text out, should be
+    /// in another ledger, but this ledger cannot be used. So nobody can tell whether the line was redacted or edited.
+    Unstated,
     /// The ledger ends before the line of a head that was stored elsewhere. Or it lacks bytes or segments that were
     /// synced according to the internal files.
     Truncated,
@@ -45,6 +48,7 @@ impl fmt::Display for FaultKind {
             Self::Duplicate => "duplicate",
             Self::Missing => "missing",
             Self::Edited => "edited",
+            Self::Unstated => "unstated",
             Self::Truncated => "truncated",
             Self::Replaced => "replaced",
             Self::Unreadable => "unreadable",

@@ -24,6 +24,9 @@ const BLOCK_BYTES: u64 = 256 * 1024;
 /// The maximum number of times that a ledger is verified, if its segments are replaced each time.
 const TRIES: usize = 20;
 
+/// The inode, the length and the time of the last change of a file.
+type Identity = ((u64, u64), u64, (i64, i64));
+
 /// Verifies a ledger or an archive. Verifies again if there are faults or notes, and a redaction replaced segments in
 /// the meantime. Some segments may then have been read before the redaction, and others after it.
 pub(super) fn verify_unchanged(disk: &dyn Storage, layout: &Layout, heads: &[Head]) -> Result<Verification> {
@@ -40,15 +43,15 @@ pub(super) fn verify_unchanged(disk: &dyn Storage, layout: &Layout, heads: &[Hea
 }
 
 /// Returns the path of each sealed segment of the ledger, and of the ledgers that continue its chain. With each path
-/// comes the identity of the file, which changes if the file is replaced. Ignores errors, because the verification
-/// reports them.
-fn sealed(disk: &dyn Storage, layout: &Layout) -> Vec<(PathBuf, Option<(u64, u64)>)> {
+/// comes what changes if the file is replaced. After two replacements, the inode can be the old one again, so the length
+/// and the time of the last change are compared too. Ignores errors, because the verification reports them.
+fn sealed(disk: &dyn Storage, layout: &Layout) -> Vec<(PathBuf, Option<Identity>)> {
     let after = ledgers_after(disk, layout).map(|(layouts, _)| layouts).unwrap_or_default();
     let paths = [layout.clone()].into_iter().chain(after).flat_map(|layout| {
         let numbers = layout.sealed_segments(disk).unwrap_or_default();
         numbers.into_iter().map(move |number| layout.sealed_segment(number))
     });
-    let identity = |path: &PathBuf| disk.stat(path).ok().flatten().map(|stat| stat.id);
+    let identity = |path: &PathBuf| disk.stat(path).ok().flatten().map(|stat| (stat.id, stat.len, stat.changed));
     paths.map(|path| (path.clone(), identity(&path))).collect()
 }
 

@@ -76,6 +76,10 @@ pub struct Verification {
     /// redaction. Redacted lines are not faults.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub redacted: Vec<RedactedLine>,
+    /// The number of redacted lines of an archive whose statements are in another ledger that cannot be used. Each of
+    /// them is a fault of the kind [`FaultKind::Unstated`].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unstated_count: u64,
     /// The number of bytes of an incomplete last line. A writer may still be writing this line, so it is not a fault.
     pub in_progress_bytes: u64,
     /// The head: the number and the hash of the last line that was read. Store the head on another machine, and pass it
@@ -115,6 +119,10 @@ impl Verification {
     pub fn is_clean(&self) -> bool {
         self.fault_count == 0
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl LedgerReader {

@@ -176,14 +176,21 @@ impl Redactions {
             }
             if stated.is_empty() {
                 let (path, (line, byte)) = (line.path.clone(), line.place);
-                let what = "the line has the form of a redacted line, but no later line states the redaction";
-                let found_there = match self.unused.as_slice() {
-                    [] => what.to_owned(),
-                    unused => {
-                        format!("{what}. Ledgers that may have it, but cannot be used: {}", unused.join("; "))
-                    }
+                let (kind, what) = match self.unused.as_slice() {
+                    [] => (
+                        FaultKind::Edited,
+                        "the line has the form of a redacted line, but no later line states the redaction".to_owned(),
+                    ),
+                    unused => (
+                        FaultKind::Unstated,
+                        format!(
+                            "the line is redacted, but the ledger that should have its statement cannot be used: {}",
+                            unused.join("; ")
+                        ),
+                    ),
                 };
-                found.add(Fault { kind: FaultKind::Edited, path, line, byte, seq: Some(seq), found: found_there });
+                found.unstated_count += u64::from(kind == FaultKind::Unstated);
+                found.add(Fault { kind, path, line, byte, seq: Some(seq), found: what });
             }
             done.entry(seq).or_default().push(stated);
         }

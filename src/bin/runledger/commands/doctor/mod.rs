@@ -33,8 +33,9 @@ use crate::term::{output, paint, printable};
   runledger doctor --json | jq 'select(.level != \"ok\")'")]
 pub(crate) struct Args {
     /// Instead of the checks, search all lines for secrets such as keys and passwords. Also searches archives, the
-    /// journals next to the ledger, begin marks, spilled records and damaged bytes. Prints the file, the line, the
-    /// field and the rule of each secret, and never the secret. Exits with 1 if there is a secret
+    /// events, the journals, limits and run logs next to the ledger, begin marks, spilled records, damaged bytes, and
+    /// records that are kept in another directory. Prints the file, the line, the field and the rule of each secret,
+    /// and never the secret. Exits with 1 if there is a secret
     #[arg(long)]
     secrets: bool,
 }

@@ -1,8 +1,8 @@
 //! Finds secrets in the lines of a ledger, without printing them.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
@@ -15,10 +15,14 @@ use crate::failure::{self, Failure};
 use crate::global::Global;
 use crate::redaction::redactor;
 use crate::term::{output, printable};
+use crate::{fallback, limits};
 
 /// The keys whose values are not searched, because they are ids or hashes.
 const NOT_SEARCHED: [&str; 8] =
     ["execution_id", "input_hash", "output_hash", "prev", "hash", "trace_id", "span_id", "parent_execution_id"];
+
+/// The directory with the run logs, next to the ledger.
+const RUN_LOGS: &str = "run-logs";
 
 /// A secret in a line.
 #[derive(Debug, Serialize)]
@@ -41,7 +45,20 @@ struct InFile<'f> {
 
 /// Searches all lines of the ledger, of its archives, and of the files beside it. Prints where each secret is.
 pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let any = search(&global.ledger, global, out)?;
+    let mut any = search(&global.ledger, global, out)?;
+    let warn = |text: &str| output::warning(text, "io", global.style());
+    let mut files = vec![limits::path(global)];
+    for fallback in fallback::all() {
+        match fallback.records_of(&global.ledger) {
+            Ok(kept) => files.extend(kept.records.into_iter().map(|record| record.file)),
+            Err(error) => warn(&error.to_string()),
+        }
+    }
+    match files_in(&global.ledger.with_file_name(RUN_LOGS)) {
+        Ok(logs) => files.extend(logs),
+        Err(error) => warn(&format!("{RUN_LOGS}: was not searched: {error}")),
+    }
+    any |= in_files(&files, global, out)?;
     if !any && !global.json {
         writeln!(out, "No secret of a known form was found. A password that is an ordinary word is not recognised.")?;
     }
@@ -69,17 +86,7 @@ fn search(path: &Path, global: &Global, out: &mut impl Write) -> Result<bool, Fa
     })?;
     let warn = |text: &str, kind| output::warning(text, kind, global.style());
     searched.unreadable.iter().for_each(|error| warn(&error.to_string(), "io"));
-    for file in &searched.files_beside {
-        match lines_of(file) {
-            Ok(lines) => {
-                for found in lines.iter().flat_map(|line| secrets_in(line)) {
-                    any = true;
-                    write(file, found, global, out)?;
-                }
-            }
-            Err(error) => warn(&format!("{}: was not searched: {error}", file.display()), "io"),
-        }
-    }
+    any |= in_files(&searched.files_beside, global, out)?;
     // An archive can have an archive of its own. An archive that was moved away cannot be searched.
     for archive in &searched.archives {
         match search(archive, global, out) {
@@ -91,6 +98,45 @@ fn search(path: &Path, global: &Global, out: &mut impl Write) -> Result<bool, Fa
         }
     }
     Ok(any)
+}
+
+/// Searches files that are not segments. Returns true if there are secrets.
+fn in_files(files: &[PathBuf], global: &Global, out: &mut impl Write) -> Result<bool, Failure> {
+    let mut any = false;
+    for file in files {
+        match lines_of(file) {
+            Ok(lines) => {
+                for found in lines.iter().flat_map(|line| secrets_in(line)) {
+                    any = true;
+                    write(file, found, global, out)?;
+                }
+            }
+            Err(error) => {
+                output::warning(&format!("{}: was not searched: {error}", file.display()), "io", global.style());
+            }
+        }
+    }
+    Ok(any)
+}
+
+/// Returns the regular files in a directory and below it, sorted. There are none if the directory does not exist.
+fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            files.extend(files_in(&entry.path())?);
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Returns the lines of a file. A file that was removed in the meantime has no lines.

@@ -44,8 +44,8 @@ use session::Session;
 /// - {"end": {"execution_id": …, "status": …, …}} sets the outcome and any other keys, and stores the record.
 ///
 /// RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID are ignored. A message sets these ids in its object `run`.
-///
 /// If the input ends before an execution does, or if this command is killed, the execution is recorded as interrupted.
+/// If the rules for secrets in RUNLEDGER_REDACTION cannot be used, the command exits with 2 before it reads any input.
 ///
 /// A record that is sent twice is stored once, even after a restart: the second answer is `duplicate`, which is as good
 /// as durable. If the ledger has a record with the same execution_id but different content, the new record is refused

@@ -40,9 +40,11 @@ impl<R: Read, S: FnMut(&[u8])> Read for Tee<R, S> {
     }
 }
 
-/// The maximum number of bytes of a line that are stored. A record stores at most 500 characters of a line, and a
-/// character has at most four bytes.
-const LINE_BYTES_MAX: usize = 2000;
+/// The maximum number of bytes of a line that are kept. A record stores at most 500 characters of a line. Before that,
+/// markers replace the secrets in it, and a private key alone can have 16 KiB.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+/// The maximum number of bytes that are left out at the end of a longer line.
+const WORD_BYTES_MAX: usize = 4096;
 
 /// The last line of an output. Blank lines do not count.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +55,8 @@ struct Lines {
     last: Vec<u8>,
     /// The beginning of the line that is not yet complete.
     begun: Vec<u8>,
+    /// True if the line in `begun` is longer.
+    is_cut: bool,
 }
 
 impl LastLine {
@@ -64,7 +68,7 @@ impl LastLine {
                 // again.
                 b'\n' | b'\r' => lines.end(),
                 byte if lines.begun.len() < LINE_BYTES_MAX => lines.begun.push(byte),
-                _ => {}
+                _ => lines.is_cut = true,
             }
         }
     }
@@ -80,7 +84,14 @@ impl LastLine {
 
 impl Lines {
     fn end(&mut self) {
-        let line = std::mem::take(&mut self.begun);
+        let mut line = std::mem::take(&mut self.begun);
+        if std::mem::take(&mut self.is_cut) {
+            // The end of the last word is missing. If the word is a secret, nothing could recognise its beginning.
+            let first = line.len() - WORD_BYTES_MAX;
+            let word = line.iter().skip(first).rposition(u8::is_ascii_whitespace).unwrap_or(0);
+            line.truncate(first + word);
+            line.extend_from_slice("…".as_bytes());
+        }
         if !line.trim_ascii().is_empty() {
             self.last = line;
         }
@@ -106,6 +117,18 @@ mod tests {
         assert_eq!(last(&[b"one\ntw", b"o three "]).as_deref(), Some("two three"));
         assert_eq!(last(&[b"10 %\r20 %\r"]).as_deref(), Some("20 %"));
         assert_eq!(last(&[b"caf\xc3", b"\xa9 \xff"]).as_deref(), Some("caf\u{e9} \u{fffd}"));
-        assert_eq!(last(&[&[b'x'; 5000], b"\n"]).map(|text| text.len()), Some(LINE_BYTES_MAX));
+        assert_eq!(last(&[&[b'x'; 5000], b"\n"]).map(|text| text.len()), Some(5000));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_ends_before_a_word_that_is_cut() {
+        let secret = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+        for before in LINE_BYTES_MAX - secret.len() - 2..LINE_BYTES_MAX {
+            let line = format!("{} {secret} end", "x".repeat(before));
+            let text = last_line(&[line.as_bytes(), b"\n"]).unwrap();
+            assert!(text.ends_with("x…") || text.ends_with(&format!("{secret}…")), "{before}: {}", &text[before..]);
+        }
+        let word = last_line(&[&[b'x'; 2 * LINE_BYTES_MAX], b"\n"]).unwrap();
+        assert_eq!(word, "x".repeat(LINE_BYTES_MAX - WORD_BYTES_MAX) + "…");
     }
 }

@@ -49,6 +49,9 @@ use today::Today;
 ///
 /// The line is coloured for an agent and on a terminal, unless NO_COLOR is set or --color is never. If a part cannot be
 /// read, the exit code is still 0. With --json, the output is one object.
+///
+/// If the rules for secrets in RUNLEDGER_REDACTION cannot be used, the line is still printed. The vendor's numbers are
+/// not stored then.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show the cost of today in a shell prompt or in tmux
   runledger statusline </dev/null
@@ -76,8 +79,19 @@ struct Answer<'a> {
     observed: Option<Vec<Shown<'a>>>,
 }
 
-pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+/// Prints the line. `no_rules` says why the user's rules for secrets cannot be used. Nothing is stored then, because the
+/// name of a window could have a secret that only these rules find.
+pub(crate) fn run(
+    args: &Args,
+    no_rules: Option<&Failure>,
+    global: &Global,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
     let now = clock::now();
+    if let Some(failure) = no_rules {
+        let text = format!("the use of the subscription is not stored: {}", failure::text(failure));
+        output::warning(&text, failure.kind(), global.style());
+    }
     let input = input::read(now).unwrap_or_else(|error| {
         let text = format!("cannot read the input: {error}. Expected the JSON of a status line");
         output::warning(&text, "malformed", global.style());
@@ -85,7 +99,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     });
     // If there is input, an agent runs this command, and shows the line on a terminal. So the line has colours.
     color::set(global.color, input.is_some());
-    let observed = known(input.as_ref(), global);
+    let observed = known(input.as_ref(), no_rules.is_none(), global);
     let today = today::read(args.zone.clone().unwrap_or_else(Zone::of_machine), now, input.as_ref(), global);
     let today = given("the cost of today is unknown", today, global)
         .and_then(|today| today.map_err(|reason| output::note(reason.text(), "index", global.style())).ok());
@@ -130,9 +144,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Stores the reports of vendors that are in `input`. Returns the latest report of each window, stored or from `input`.
+/// Stores the reports of vendors that are in `input`, if `stores` is true. Returns the latest report of each window, stored or from `input`.
 /// Returns `None` if the stored reports cannot be read and `input` has no report.
-fn known(input: Option<&Input>, global: &Global) -> Option<Observed> {
+fn known(input: Option<&Input>, stores: bool, global: &Global) -> Option<Observed> {
     let known = given("the use of the subscription is unknown", observed::latest(global), global);
     let windows = input.map_or(&[][..], |input| &input.windows);
     if windows.is_empty() {
@@ -140,7 +154,10 @@ fn known(input: Option<&Input>, global: &Global) -> Option<Observed> {
     }
     let mut known = known.unwrap_or_default();
     let news: Vec<_> = windows.iter().filter(|window| !known.has_newer(window)).cloned().collect();
-    observed::record(&mut known, &news, global);
+    match stores {
+        true => observed::record(&mut known, &news, global),
+        false => known.learn(&news),
+    }
     Some(known)
 }
 
