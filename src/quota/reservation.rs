@@ -101,8 +101,8 @@ impl<A: Amount> Hold<A> {
     /// counted in [`QuotaStatus::assumed`]. If nothing was reserved, the call is counted in [`QuotaStatus::unknown`].
     /// The key `unknown` of the limit is not used here.
     ///
-    /// A hold ends only once. If another process [resumed](super::Quota::resume) and ended the hold in the meantime, this
-    /// call fails and records nothing.
+    /// A hold ends only once. If another process [resumed](super::Quota::resume) and ended the hold in the meantime,
+    /// this call fails and records nothing.
     ///
     /// # Errors
     /// If nothing was recorded because of an error, the amount stays reserved until the hold expires.
