@@ -53,6 +53,8 @@ pub struct ImportCounts {
     pub lower_bounds: u64,
     /// Turns in which the model answered, but for which the agent wrote no usage. They have no record.
     pub without_usage: u64,
+    /// The results in outputs of `claude -p` that were not imported, because the output has no message of the turn.
+    pub results_without_messages: u64,
     /// Calls that were recorded earlier with fewer tokens than a line has now. The records do not change.
     pub larger_copies: u64,
     /// The number of tokens by which the lines in [`larger_copies`](Self::larger_copies) exceed the records. These

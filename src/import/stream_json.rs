@@ -157,10 +157,16 @@ impl Stream {
 
     fn result(&mut self, line: &Line<'_>, import: &mut Import) {
         let now = self.now(import);
-        let Some(mut turn) = self.turn.take() else { return };
+        let turn = self.turn.take();
         if std::mem::take(&mut self.is_known) {
             return;
         }
+        let Some(mut turn) = turn else {
+            // Without an id of a message, the same calls in the transcript of the session would count again.
+            let has_usage = line.model_usage.as_ref().is_some_and(|models| !models.is_empty());
+            import.counts_mut().results_without_messages += u64::from(has_usage);
+            return;
+        };
         let models: Vec<_> = line.model_usage.iter().flatten().collect();
         if !models.is_empty() {
             let output = line.result.to_owned().unwrap_or_default();

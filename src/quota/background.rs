@@ -6,9 +6,11 @@ use std::task::{Context, Poll, ready};
 
 use super::event::{Event, payload};
 use super::limit::Limit;
+use super::open_holds::{key_of, not_ended};
 use crate::committer::{Committer, Order, Promise, Promised, abandoned, promise};
 use crate::error::Result;
 use crate::journal::Journal;
+use crate::journal::write::{Key, KnownKeys};
 use crate::metrics::Timestamp;
 
 /// The lines that wait to be appended take at most this many bytes together, including the memory of their jobs. If no
@@ -24,6 +26,7 @@ const JOB_BYTES: usize = 256;
 #[derive(Debug)]
 pub(super) struct Background {
     journal: Journal,
+    open: Arc<dyn KnownKeys>,
     committer: Arc<Committer<Job>>,
 }
 
@@ -32,8 +35,35 @@ pub(super) struct Background {
 struct Job {
     payload: Vec<u8>,
     seq: Promise<Result<u64>>,
-    /// The reservation that the line requests, or `None` if the line records something else.
-    request: Option<Request>,
+    line: Line,
+}
+
+/// What a line does.
+#[derive(Debug, Clone)]
+pub(super) enum Line {
+    /// The line requests a reservation.
+    Request(Request),
+    /// The line ends the reservation that the line with this number requested. It is appended only if no earlier line
+    /// ended that reservation.
+    Ends(u64),
+    /// The line releases a reservation that may have ended.
+    Release,
+}
+
+impl Line {
+    fn key(&self) -> Option<Key> {
+        match *self {
+            Self::Ends(hold) => Some(key_of(hold)),
+            Self::Request(_) | Self::Release => None,
+        }
+    }
+
+    fn request(self) -> Option<Request> {
+        match self {
+            Self::Request(request) => Some(request),
+            Self::Ends(_) | Self::Release => None,
+        }
+    }
 }
 
 /// A request for a reservation. If the task that waits for the reservation is cancelled, the reserved amount is
@@ -51,40 +81,48 @@ impl Request {
 }
 
 impl Background {
-    pub(super) fn new(journal: Journal) -> Self {
-        Self { journal, committer: Arc::new(Committer::new(QUEUE_BYTES_MAX, None)) }
+    pub(super) fn new(journal: Journal, open: Arc<dyn KnownKeys>) -> Self {
+        Self { journal, open, committer: Arc::new(Committer::new(QUEUE_BYTES_MAX, None)) }
     }
 
-    /// Passes a line to the thread, which appends it. `request` is given if the line requests a reservation.
+    /// Passes a line to the thread, which appends it.
     ///
-    /// If the returned future is dropped, a line without a request is still appended. A line with a request is taken
-    /// back if it still waits for room in the queue. If the line is already in the queue, the reservation is made, and
-    /// another line then releases it.
+    /// If the returned future is dropped, the line is still appended, unless it requests a reservation. A request is
+    /// taken back if it still waits for room in the queue. If the line is already in the queue, the reservation is made,
+    /// and another line then releases it.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a forked process, which has no such thread.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the thread cannot be started.
-    pub(super) fn append(self: &Arc<Self>, payload: Vec<u8>, request: Option<Request>) -> Result<Appending> {
-        let journal = &self.journal;
+    pub(super) fn append(self: &Arc<Self>, payload: Vec<u8>, line: Line) -> Result<Appending> {
+        let (journal, open) = (&self.journal, &self.open);
         let queue = self.committer.queue(BATCH_BYTES_MAX, || {
-            let journal = journal.clone();
-            Box::new(move |jobs| append(&journal, jobs))
+            let (journal, open) = (journal.clone(), Arc::clone(open));
+            Box::new(move |jobs| append(&journal, &open, jobs))
         })?;
         let (seq, promised) = promise();
         let cost = JOB_BYTES + payload.len();
-        let order = self.committer.put(queue, Job { payload, seq, request: request.clone() }, cost);
-        Ok(Appending { background: Arc::clone(self), order, promised: Some(promised), request })
+        let order = self.committer.put(queue, Job { payload, seq, line: line.clone() }, cost);
+        Ok(Appending { background: Arc::clone(self), order, promised: Some(promised), request: line.request() })
     }
 }
 
 /// Appends the lines of a batch with one sync. Releases each new hold whose task no longer waits for it.
-fn append(journal: &Journal, jobs: &mut Vec<Job>) {
-    let payloads: Vec<_> = jobs.iter().map(|job| job.payload.as_slice()).collect();
-    let appended = journal.append_all(&payloads);
+fn append(journal: &Journal, open: &Arc<dyn KnownKeys>, jobs: &mut Vec<Job>) {
+    let payloads: Vec<_> = jobs.iter().map(|job| (job.payload.as_slice(), job.line.key())).collect();
+    let appended = journal.append_new(&payloads, open);
     let mut releases = Vec::new();
-    for (seq, Job { seq: caller, request, .. }) in (0..).zip(jobs.drain(..)) {
-        let given = caller.give(appended.clone().map(|first| first.seq + seq));
-        if let (Err(Ok(hold)), Some(request)) = (given, request) {
+    for (index, Job { seq: caller, line, .. }) in jobs.drain(..).enumerate() {
+        let seq = match appended.as_ref().map(|appended| appended.get(index)) {
+            Ok(Some(Ok(appended))) => Ok(appended.seq),
+            Ok(Some(Err(why))) => match line {
+                Line::Ends(hold) => Err(not_ended(journal, hold, why.clone())),
+                Line::Request(_) | Line::Release => Err(abandoned("append to the quota")),
+            },
+            Ok(None) => Err(abandoned("append to the quota")),
+            Err(error) => Err(error.clone()),
+        };
+        if let (Err(Ok(hold)), Some(request)) = (caller.give(seq), line.request()) {
             releases.extend(request.release(hold));
         }
     }
@@ -129,7 +167,7 @@ impl Drop for Appending {
             && let Ok(release) = request.release(hold)
         {
             // If the release fails, the hold ends when it expires.
-            let _ = self.background.append(release, None);
+            let _ = self.background.append(release, Line::Release);
         }
     }
 }

@@ -1,15 +1,16 @@
-//! Looks up which reservations are open, so that a resumed reservation ends only once.
+//! Looks up which reservations have ended, so that a reservation ends only once.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use super::ending;
 use super::progress::Progress;
-use crate::error::Result;
-use crate::journal::write::{Key, KnownKeys, LinePlace, Mark};
+use crate::error::{Error, Result};
+use crate::journal::write::{Key, KnownKeys, LinePlace, Mark, NotAppended};
 use crate::journal::{self, Journal};
 use crate::mutex::lock;
 
-/// Knows which reservations are open. The key of a line that ends a reservation is the number of the reservation's
+/// Knows which reservations have ended. The key of a line that ends a reservation is the number of the reservation's
 /// line.
 pub(super) struct OpenHolds {
     pub(super) journal: Journal,
@@ -24,8 +25,11 @@ impl fmt::Debug for OpenHolds {
 }
 
 impl KnownKeys for OpenHolds {
-    /// Returns `None` for each reservation that is open, so that the line that ends it is appended. For every other
-    /// reservation, returns the end of the journal as its place; the caller does not use the place.
+    /// Returns `None` for each reservation that no line has ended, so that the line that ends it is appended. For every
+    /// other reservation, returns the end of the journal as its place; the caller does not use the place.
+    ///
+    /// The sums have forgotten a reservation that expired long ago. For such a reservation, and for one that has ended,
+    /// the whole journal is read.
     fn places(&self, keys: &[Key], end: Mark) -> Result<Vec<Option<LinePlace>>> {
         let mut progress = lock(&self.progress);
         // If the last line that was read is not the last line of the journal, lines were removed after this process had
@@ -34,10 +38,27 @@ impl KnownKeys for OpenHolds {
             progress.reread(&self.journal, &self.warn)?;
         }
         let ended = LinePlace { segment: end.segment, offset: end.len };
-        let is_open = |key: &Key| u64::try_from(key.id).is_ok_and(|hold| progress.fold.held(hold).is_some());
-        Ok(keys.iter().map(|key| (!is_open(key)).then_some(ended)).collect())
+        let place = |key: &Key| {
+            let Ok(hold) = u64::try_from(key.id) else { return Ok(Some(ended)) };
+            let has_ended = progress.fold.held(hold).is_none() && ending::is_recorded(&self.journal, hold)?;
+            Ok(has_ended.then_some(ended))
+        };
+        keys.iter().map(place).collect()
     }
 
     /// Does nothing, because [`places`](Self::places) reads the lines.
     fn written(&self, _lines: &[(u128, u64)], _before: Mark, _after: Mark) {}
+}
+
+/// Returns the key of a line that ends the reservation that line `hold` requested.
+pub(super) fn key_of(hold: u64) -> Key {
+    Key { id: hold.into(), replaces: None }
+}
+
+/// Returns why a line that should end the reservation `hold` was not appended.
+pub(super) fn not_ended(journal: &Journal, hold: u64, why: NotAppended) -> Error {
+    match why {
+        NotAppended::Unknown(error) => error,
+        NotAppended::Known(_) | NotAppended::InBatch => ending::of(journal, hold).unwrap_or_else(|error| error),
+    }
 }

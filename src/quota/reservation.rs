@@ -101,13 +101,14 @@ impl<A: Amount> Hold<A> {
     /// counted in [`QuotaStatus::assumed`]. If nothing was reserved, the call is counted in [`QuotaStatus::unknown`].
     /// The key `unknown` of the limit is not used here.
     ///
-    /// `actual` is also recorded if another process [resumed](super::Quota::resume) and ended the hold in the meantime.
-    /// If that process settled the hold, both amounts count. So end a hold in one place: before another process settles
-    /// the hold, [`keep`](Self::keep) it.
+    /// A hold ends only once. If another process [resumed](super::Quota::resume) and ended the hold in the meantime,
+    /// this call fails and records nothing.
     ///
     /// # Errors
     /// If nothing was recorded because of an error, the amount stays reserved until the hold expires.
     ///
+    /// - [`ErrorKind::Ended`](crate::ErrorKind::Ended) if the hold was settled or released before.
+    ///   [`Error::details`](crate::Error::details) then says how the hold ended.
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `actual` is below 0 or above 18,446,744.07 USD, or if the
     ///   clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read or written.

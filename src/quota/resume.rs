@@ -43,8 +43,8 @@ pub struct ListedHold {
 /// the hold open.**
 ///
 /// Any number of processes can resume the same hold, but only the first of them that ends the hold succeeds. For all
-/// others, [`settle`](Self::settle) and [`release`](Self::release) fail, and record nothing. In contrast,
-/// [`Hold::settle`](super::Hold::settle) does not check whether the hold was ended.
+/// others, [`settle`](Self::settle) and [`release`](Self::release) fail, and record nothing. The same is true of
+/// [`Hold::settle`](super::Hold::settle) in the process that reserved the amount.
 #[derive(Debug)]
 #[must_use = "the hold stays open until it is settled or released, or expires"]
 pub struct OpenHold<A: Amount = u64> {
@@ -89,14 +89,9 @@ impl<A: Amount> OpenHold<A> {
     /// than the limit can then be used, because other reservations may have been granted in the meantime.
     ///
     /// # Errors
-    /// The errors of [`Hold::settle`](super::Hold::settle), and these two:
-    ///
-    /// - [`ErrorKind::Ended`](crate::ErrorKind::Ended) if the hold was settled or released before.
-    ///   [`Error::details`](crate::Error::details) then says how the hold ended.
-    /// - [`ErrorKind::UnknownHold`](crate::ErrorKind::UnknownHold) if the hold expired more than 24 hours ago and is
-    ///   not remembered any more.
+    /// The errors of [`Hold::settle`](super::Hold::settle).
     pub fn settle(self, actual: Option<A>) -> Result<QuotaStatus<A>> {
-        self.tracker.settle_once(&self.limit, &self.reserved, actual)
+        self.tracker.settle(&self.limit, &self.reserved, actual)
     }
 
     /// Ends the hold without recording any usage, and returns the resulting status.

@@ -4,18 +4,18 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::background::{Background, Request};
+use super::background::{Background, Line, Request};
 use super::ending;
 use super::event::{Certainty, Event, Use, Watch, payload};
 use super::fold::Held;
 use super::limit::Unknown;
-use super::open_holds::OpenHolds;
+use super::open_holds::{OpenHolds, key_of, not_ended};
 use super::progress::Progress;
 use super::scope::Scope;
 use super::sums::Counted;
 use super::{Amount, DenialReason, Denied, Limit, Metered, QuotaOptions, QuotaStatus, Reading, ReadingUse};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::write::{Key, KnownKeys, NotAppended};
+use crate::journal::write::KnownKeys;
 use crate::journal::{self, Journal};
 use crate::metrics::Timestamp;
 use crate::mutex::lock;
@@ -28,6 +28,7 @@ pub(super) struct Tracker {
     clock: journal::Clock,
     warn: journal::Warn,
     progress: Arc<Mutex<Progress>>,
+    open: Arc<dyn KnownKeys>,
     background: Arc<Background>,
 }
 
@@ -86,8 +87,10 @@ impl Tracker {
         let holder = options.holder;
         let journal = Journal::open(path, options.journal)?;
         let progress = Arc::new(Mutex::new(Progress::kept(&journal, &warn)));
-        let background = Arc::new(Background::new(journal.clone()));
-        let tracker = Self { journal, hold_ms, holder, clock, warn, progress, background };
+        let open = OpenHolds { journal: journal.clone(), progress: Arc::clone(&progress), warn: Arc::clone(&warn) };
+        let open: Arc<dyn KnownKeys> = Arc::new(open);
+        let background = Arc::new(Background::new(journal.clone(), Arc::clone(&open)));
+        let tracker = Self { journal, hold_ms, holder, clock, warn, progress, open, background };
         tracker.caught_up(0)?.keep(&tracker.journal, &tracker.warn);
         Ok(tracker)
     }
@@ -163,7 +166,7 @@ impl Tracker {
         };
         let request = Request { limit: limit.clone(), at: asked.at };
         let payload = payload(limit, asked.at, asked.event.clone())?;
-        let line = self.background.append(payload, Some(request))?.await?;
+        let line = self.background.append(payload, Line::Request(request))?.await?;
         self.granted(limit, &asked, line)
     }
 
@@ -203,7 +206,8 @@ impl Tracker {
         Ok(Ok(Reserved { line, amount: asked.known().map(A::from_steps), held_at, expires_at }))
     }
 
-    /// Ends the reservation and records that its call used `actual`.
+    /// Ends the reservation and records that its call used `actual`. Fails and records nothing if the reservation was
+    /// settled or released before.
     pub(super) fn settle<A: Amount>(
         &self,
         limit: &Limit,
@@ -211,7 +215,7 @@ impl Tracker {
         actual: Option<A>,
     ) -> Result<QuotaStatus<A>> {
         let (at, event) = self.settlement(limit, reserved, actual)?;
-        let seq = self.append(limit, at, event)?;
+        let seq = self.end_once(limit, at, reserved.line, event)?;
         self.status_after(limit, seq, reserved.held_at, at)
     }
 
@@ -223,9 +227,10 @@ impl Tracker {
         reserved: &Reserved<A>,
         actual: Option<A>,
     ) -> impl Future<Output = Result<QuotaStatus<A>>> + Send + use<A> {
+        let ends = Line::Ends(reserved.line);
         let ordered = self
             .settlement(limit, reserved, actual)
-            .and_then(|(at, event)| Ok((at, self.background.append(payload(limit, at, event)?, None)?)));
+            .and_then(|(at, event)| Ok((at, self.background.append(payload(limit, at, event)?, ends)?)));
         let (tracker, limit, held_at) = (Arc::clone(self), limit.clone(), reserved.held_at);
         async move {
             let (at, appending) = ordered?;
@@ -260,7 +265,7 @@ impl Tracker {
 
     /// Like [`release`](Self::release), but leaves the line to the thread of the async calls.
     pub(super) fn release_async(&self, limit: &Limit, hold: u64) -> Result<()> {
-        drop(self.background.append(payload(limit, self.now()?, Event::Release { hold })?, None)?);
+        drop(self.background.append(payload(limit, self.now()?, Event::Release { hold })?, Line::Release)?);
         Ok(())
     }
 
@@ -286,39 +291,24 @@ impl Tracker {
         Err(ending::of(&self.journal, hold)?)
     }
 
-    /// Like [`settle`](Self::settle), but fails and records nothing if the reservation is not open any more.
-    pub(super) fn settle_once<A: Amount>(
-        &self,
-        limit: &Limit,
-        reserved: &Reserved<A>,
-        actual: Option<A>,
-    ) -> Result<QuotaStatus<A>> {
-        let (at, event) = self.settlement(limit, reserved, actual)?;
-        let seq = self.end_once(limit, at, reserved.line, event)?;
-        self.status_after(limit, seq, reserved.held_at, at)
-    }
-
-    /// Ends the reservation that line `hold` made. Fails if the reservation is not open any more.
+    /// Ends the reservation that line `hold` made. Fails if the reservation was settled or released before.
     pub(super) fn release_once<A: Amount>(&self, limit: &Limit, hold: u64) -> Result<QuotaStatus<A>> {
         let at = self.now()?;
         let seq = self.end_once(limit, at, hold, Event::Release { hold })?;
         self.status_after(limit, seq, at, at)
     }
 
-    /// Appends a line that ends the reservation that line `hold` made. Returns the number of the new line. Fails if the
-    /// reservation is not open any more.
+    /// Appends a line that ends the reservation that line `hold` made. Returns the number of the new line. Fails if an
+    /// earlier line ended the reservation.
     ///
     /// The reservation is looked up while the journal is locked. So if several processes end the same reservation, only
     /// the first one succeeds.
     fn end_once(&self, limit: &Limit, at: Timestamp, hold: u64, event: Event) -> Result<u64> {
-        let (journal, progress, warn) = (self.journal.clone(), Arc::clone(&self.progress), Arc::clone(&self.warn));
-        let open: Arc<dyn KnownKeys> = Arc::new(OpenHolds { journal, progress, warn });
-        let key = Key { id: hold.into(), replaces: None };
-        let appended = self.journal.append_new(&[(&payload(limit, at, event)?, Some(key))], &open)?;
+        let appended = self.journal.append_new(&[(&payload(limit, at, event)?, Some(key_of(hold)))], &self.open)?;
         match appended.into_iter().next() {
             Some(Ok(appended)) => Ok(appended.seq),
-            Some(Err(NotAppended::Unknown(error))) => Err(error),
-            _ => Err(ending::of(&self.journal, hold)?),
+            Some(Err(why)) => Err(not_ended(&self.journal, hold, why)),
+            None => Err(ending::of(&self.journal, hold)?),
         }
     }
 

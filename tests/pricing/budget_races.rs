@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use runledger::Usd;
-use runledger::quota::{Budget, Grant};
+use runledger::quota::{Budget, Grant, Resumed};
 use serde_json::Value;
 
 use crate::children::budgets::{Fixture, budget_of, denied, held, quota_in, sums, usd};
@@ -28,6 +28,26 @@ fn the_hold_of_a_killed_process_is_free_again_when_it_expires() {
     fixture.clock.forward(1);
     held(budget.reserve(Some(usd("10"))).unwrap()).settle(Some(usd("10"))).unwrap();
     assert_eq!(sums(&budget.status().unwrap()), ["10", "0", "0"]);
+}
+
+/// The process that reserved the amount does not know that another process has settled the hold.
+#[test]
+fn a_hold_that_another_process_has_settled_is_not_counted_again() {
+    for (how, settles) in [("settle", "7"), ("settle_async", "7"), ("settle", "0"), ("settle", "unknown")] {
+        let fixture = Fixture::new("10");
+        let budget = fixture.open();
+        let child = fixture.place.spawn(&format!("{how} 4 {settles}"));
+        fixture.place.wait_for("held");
+        let Resumed::Dollars(hold) = fixture.quota().resume(1).unwrap() else { panic!("not in dollars") };
+        assert_eq!(sums(&hold.settle(Some(usd("3"))).unwrap()), ["3", "0", "7"]);
+        let lines = fixture.lines();
+        fixture.place.say("go");
+        child.succeed();
+        let said = std::fs::read_to_string(fixture.place.file("said")).unwrap();
+        assert_eq!(said, "Ended: it was settled with 3 usd at 2026-02-14T12:00:00.000Z");
+        assert_eq!(fixture.lines(), lines);
+        assert_eq!(sums(&budget.status().unwrap()), ["3", "0", "7"]);
+    }
 }
 
 /// Returns the expected thresholds: every tenth of the limit, once in each window.
@@ -282,6 +302,22 @@ fn child() {
             let _hold = held(budget.reserve(Some(usd(amount))).unwrap());
             std::fs::write(directory.join("held"), "").unwrap();
             std::thread::sleep(PATIENCE);
+        }
+        [how @ ("settle" | "settle_async"), amount, actual] => {
+            let quota = quota_in(&directory, &FakeClock::at_noon(), budget_of("10", "day", ""));
+            let hold = held(quota.budget("anthropic").unwrap().reserve(Some(usd(amount))).unwrap());
+            std::fs::write(directory.join("held"), "").unwrap();
+            until("go", || directory.join("go").exists());
+            let actual = (*actual != "unknown").then(|| usd(actual));
+            let settled = match *how {
+                "settle" => hold.settle(actual),
+                _ => tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(hold.settle_async(actual)),
+            };
+            let said = match settled {
+                Ok(status) => format!("{:?}", sums(&status)),
+                Err(error) => format!("{:?}: {}", error.kind(), error.details().join("; ")),
+            };
+            std::fs::write(directory.join("said"), said).unwrap();
         }
         ["cross", number] => cross(&directory, number),
         ["race", number, seed] => {

@@ -186,6 +186,26 @@ fn an_expired_hold_is_settled_in_the_window_of_its_reservation() {
     assert_eq!(quota.status("a").unwrap().consumed, 65);
 }
 
+/// What was used is recorded even if the sums have forgotten the hold. But it is recorded only once.
+#[test]
+fn a_forgotten_hold_is_settled_once() {
+    let fixture = Fixture::new();
+    let quota = fixture.open();
+    let hold = held(quota.reserve("a", Some(60)).unwrap());
+    let resumed = counts(fixture.open().resume(hold.id()));
+    let again = counts(fixture.open().resume(hold.id()));
+    fixture.clock.forward(DAY_MS + 11 * MINUTE_MS);
+    // The hold is forgotten at this reservation.
+    drop(held(quota.reserve("a", Some(1)).unwrap()));
+    assert_eq!(refusal(quota.resume(hold.id())).0, ErrorKind::UnknownHold);
+    assert_eq!(sums(&hold.settle(Some(50)).unwrap()), (0, 0, 100), "it counts on the day before");
+    let ended = (ErrorKind::Ended, "it was settled with 50 calls at 2026-02-15T12:11:00.000Z".to_owned());
+    assert_eq!(refusal(resumed.settle(Some(50))), ended);
+    assert_eq!(refusal(again.release()), ended);
+    fixture.clock.forward(-DAY_MS);
+    assert_eq!(quota.status("a").unwrap().consumed, 50);
+}
+
 #[test]
 fn an_id_without_an_open_hold_is_refused() {
     let fixture = Fixture::new();

@@ -30,6 +30,7 @@ mod input_file;
 mod input_line;
 mod ledger;
 mod limits;
+mod links;
 mod markdown;
 mod meter;
 mod observed;

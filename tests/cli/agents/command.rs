@@ -378,6 +378,40 @@ fn watch_imports_each_turn_when_it_ends() {
     assert!(has_second);
 }
 
+/// The lines of the new files end with the same bytes as those of the old ones, and have the same lengths.
+#[test]
+fn watch_follows_files_that_are_created_replaced_and_truncated() {
+    let place = Place::empty();
+    let text = |session: &str, number: u32| {
+        let (message_id, request) = (format!("msg_{number}"), format!("req_{number}"));
+        let lines = [prompt(session, 0), message(session, &message_id, &request, 1, 5)];
+        lines.iter().map(|line| format!("{line}{}\n", " ".repeat(300))).collect::<String>()
+    };
+    write(&place, FILE, &[], &text("s", 1));
+    let mut child = call(&place, "claude-code --watch").stdout(Stdio::null()).spawn().unwrap();
+    let wait_for = |count: usize| {
+        let found = || LedgerReader::open(place.ledger()).unwrap().records().count();
+        (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            place.ledger().exists() && found() == count
+        })
+    };
+    let mut followed = vec![wait_for(1)];
+    let created = "home/.claude/projects/q/t.jsonl";
+    write(&place, created, &[], &text("t", 2));
+    followed.push(wait_for(2));
+    // The file is rotated, and a new one has its name.
+    fs::rename(place.path(FILE), place.path(FILE).with_extension("old.jsonl")).unwrap();
+    write(&place, FILE, &[], &text("s", 3));
+    followed.push(wait_for(3));
+    // The file is truncated and written again, with the same inode.
+    fs::write(place.path(created), text("u", 4)).unwrap();
+    followed.push(wait_for(4));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(followed, [true; 4]);
+}
+
 #[test]
 fn the_output_of_a_headless_agent_is_read_by_run() {
     let place = Place::empty();

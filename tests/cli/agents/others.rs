@@ -89,6 +89,30 @@ fn the_result_of_a_stream_is_the_exact_usage() {
     assert_eq!(records[0].status, Some(Status::Interrupted));
 }
 
+/// Without an id of a message, the calls could not be recognised in the transcript.
+#[test]
+fn a_result_without_a_message_is_counted_and_left_out() {
+    let lines = [stream()[0].clone(), stream()[3].clone()];
+    let (records, counts) = all_of(&[lines.to_vec()], Stream::default);
+    assert_eq!((records.len(), counts.results_without_messages), (0, 1));
+    let (_, counts) = all_of(&[stream()], Stream::default);
+    assert_eq!(counts.results_without_messages, 0);
+}
+
+#[test]
+fn a_turn_after_a_known_one_is_imported() {
+    let mut import = new_import();
+    let transcript = [prompt("s", 0), message("s", "msg_1", "req_1", 1, 100), message("s", "msg_2", "req_2", 2, 200)];
+    read(&mut Session::default(), &transcript, &mut import);
+    drop(import.take_records());
+    let mut next = stream();
+    next.remove(2);
+    next[1]["message"]["id"] = "msg_3".into();
+    read(&mut Stream::default(), &[stream(), next].concat(), &mut import);
+    assert_eq!(import.take_records().len(), 1);
+    assert_eq!(import.counts().results_without_messages, 0);
+}
+
 #[test]
 fn an_execution_of_a_stream_starts_at_the_first_time_in_the_stream() {
     let mut lines = stream();

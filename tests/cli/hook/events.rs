@@ -262,6 +262,57 @@ fn events_of_codex_have_its_name() {
     assert_eq!((&found[0].tags["turn_id"], &found[0].tags["source"]), (&json!("7"), &json!("codex")));
 }
 
+/// The other events are those of tools and of the end of a turn. They are in the tests above.
+#[test]
+fn every_other_event_of_an_agent_has_a_record() {
+    let events = [
+        ("SessionStart", json!({"source": "startup", "model": "claude-opus-4-5"})),
+        ("UserPromptSubmit", json!({"prompt": "my secret"})),
+        (
+            "PermissionRequest",
+            json!({"tool_name": "Bash", "tool_input": {"a": "my secret"}, "permission_suggestions": []}),
+        ),
+        ("SubagentStart", json!({"agent_id": "a1", "agent_type": "explorer"})),
+        ("StopFailure", json!({"error_type": "rate_limit"})),
+        ("TaskCreated", json!({"task_id": "1", "task_subject": "s", "task_description": "d", "teammate_name": "n"})),
+        ("TaskCompleted", json!({"task_id": "1", "task_subject": "s", "team_name": "t"})),
+        ("PreCompact", json!({"trigger": "auto"})),
+        ("PostCompact", json!({"trigger": "manual"})),
+        ("InstructionsLoaded", json!({"file_path": "/project/CLAUDE.md"})),
+        ("ConfigChange", json!({"source": "user_settings"})),
+        ("CwdChanged", json!({"old_cwd": "/a", "new_cwd": "/b"})),
+        ("FileChanged", json!({"file_path": "/a"})),
+        ("WorktreeCreate", json!({"name": "w"})),
+        ("WorktreeRemove", json!({"worktree_path": "/w"})),
+        ("TeammateIdle", json!({"teammate_name": "n"})),
+        ("Notification", json!({"message": "my secret", "notification_type": "idle_prompt"})),
+        ("Elicitation", json!({"mcp_server_name": "m"})),
+        ("ElicitationResult", json!({"mcp_server_name": "m", "action": "accept"})),
+    ];
+    for agent in ["claude-code", "codex"] {
+        let place = Place::empty();
+        for (name, fields) in &events {
+            let input = event(name, fields.clone()).to_string();
+            let output = with_input(&mut hook(&place, &["--agent", agent]), input.as_bytes());
+            assert_eq!((output.code, output.stdout, output.stderr), (Some(0), String::new(), String::new()), "{name}");
+        }
+        let expected = events.iter().map(|(name, _)| (format!("{agent}/{name}"), "success".to_owned()));
+        assert_eq!(ends(&place), expected.collect::<Vec<_>>());
+        let found = records(&place);
+        assert!(found.iter().all(|record| record.run.session_id.as_deref() == Some("s")));
+        let tag = |at: usize, key: &str| found[at].tags[key].clone();
+        assert_eq!((tag(3, "agent_type"), tag(4, "error_type")), (json!("explorer"), json!("rate_limit")));
+        assert_eq!((tag(7, "trigger"), tag(9, "event_source")), (json!("auto"), json!("user_settings")));
+        assert!(!fs::read_to_string(place.ledger()).unwrap().contains("my secret"));
+        // These events end what is in flight, and have no record of their own.
+        for name in ["Stop", "SubagentStop", "SessionEnd", "Interrupt"] {
+            let input = event(name, json!({"reason": "logout"})).to_string();
+            with_input(&mut hook(&place, &["--agent", agent]), input.as_bytes()).answer(0);
+        }
+        assert_eq!(records(&place).len(), events.len());
+    }
+}
+
 #[test]
 fn a_failure_of_the_hook_does_not_stop_the_agent() {
     let place = Place::empty();

@@ -90,6 +90,33 @@ fn everything_else_stays_and_uninstall_restores_the_file() {
     assert_eq!(fs::read_dir(place.path("home/dotfiles")).unwrap().count(), 2);
 }
 
+/// The rule for links is that of the file of limits.
+#[test]
+fn the_missing_target_of_a_symbolic_link_is_created_and_the_link_is_kept() {
+    let place = Place::empty();
+    fs::create_dir_all(place.path("home/.claude")).unwrap();
+    symlink("../dotfiles/first.json", place.path(SETTINGS)).unwrap();
+    fs::create_dir_all(place.path("home/dotfiles")).unwrap();
+    symlink("own/claude.json", place.path("home/dotfiles/first.json")).unwrap();
+    let dry = call(&place, "install claude-code --dry-run").answer(0);
+    assert!(dry.starts_with("would change "), "{dry}");
+    assert!(!place.path("home/dotfiles/own").exists());
+
+    call(&place, "install claude-code").answer(0);
+    for link in [SETTINGS, "home/dotfiles/first.json"] {
+        assert!(place.path(link).symlink_metadata().unwrap().is_symlink(), "{link}");
+    }
+    assert!(place.path("home/dotfiles/own/claude.json").symlink_metadata().unwrap().is_file());
+    assert_eq!(settings(&place)["hooks"].as_object().unwrap().len(), 9);
+    call(&place, "uninstall claude-code").answer(0);
+
+    // A link that leads to itself has no target.
+    fs::remove_file(place.path("home/dotfiles/first.json")).unwrap();
+    symlink("../.claude/settings.json", place.path("home/dotfiles/first.json")).unwrap();
+    call(&place, "install claude-code").complaint(2);
+    assert!(place.path(SETTINGS).symlink_metadata().unwrap().is_symlink());
+}
+
 /// The default ledger depends on the working directory, but the ledger of the user's hook must not change with it.
 #[test]
 fn an_install_in_another_directory_keeps_the_ledger() {

@@ -12,13 +12,12 @@ use std::time::{Duration, Instant};
 use runledger::disk::{Access, Disk, FileType, Storage, StorageFile};
 
 use crate::failure::Failure;
+use crate::links::{directory, target};
 
 /// The longest wait for another process that changes the file.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 /// The pause between two attempts to acquire the lock.
 const PAUSE: Duration = Duration::from_millis(2);
-/// At most this number of symbolic links are followed, as by Linux.
-const LINKS_MAX: usize = 40;
 const CHANGE: &str = "change the limits";
 
 /// Returns the text of the file; `None` if the file does not exist.
@@ -129,23 +128,6 @@ fn open(path: &Path) -> io::Result<Box<dyn StorageFile>> {
 fn is_at(file: &dyn StorageFile, path: &Path) -> io::Result<bool> {
     let id = file.stat()?.id;
     Ok(Disk.stat(path)?.is_some_and(|found| found.id == id))
-}
-
-/// If the path is a symbolic link, returns the path of its target, which need not exist.
-fn target(path: &Path) -> PathBuf {
-    let mut path = path.to_owned();
-    for _ in 0..LINKS_MAX {
-        if let Ok(found) = fs::canonicalize(&path) {
-            return found;
-        }
-        let Ok(link) = fs::read_link(&path) else { break };
-        path = directory(&path).join(link);
-    }
-    path
-}
-
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Creates the directory and its missing parents, and makes their names durable.

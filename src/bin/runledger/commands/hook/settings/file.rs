@@ -6,10 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::links;
 
 /// The settings before a change.
 pub(super) struct SettingsFile {
-    /// The path of the file. If the given path is a symbolic link, this is its target.
+    /// The path of the file. If the given path is a symbolic link, this is its target, which need not exist.
     path: PathBuf,
     /// `None` if the file does not exist.
     pub(super) text: Option<String>,
@@ -19,15 +20,14 @@ pub(super) struct SettingsFile {
 impl SettingsFile {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let failed = |source| failure("read the settings", path, source);
-        let target = match fs::canonicalize(path) {
-            Ok(target) => target,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {
-                return Ok(Self { path: path.to_owned(), text: None, mode: 0o600 });
+        let target = links::target(path);
+        let text = match fs::read_to_string(&target) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self { path: target, text: None, mode: 0o600 });
             }
-            // This includes a symbolic link whose target does not exist.
             Err(error) => return Err(failed(error)),
         };
-        let text = fs::read_to_string(&target).map_err(failed)?;
         let mode = target.metadata().map_err(failed)?.mode() & 0o7777;
         Ok(Self { path: target, text: Some(text), mode })
     }
@@ -36,7 +36,7 @@ impl SettingsFile {
     /// did not exist. At any time, the file has either the old or the new content.
     pub(super) fn replace(&self, text: &str) -> Result<Option<PathBuf>, Failure> {
         let failed = |source| failure("write the settings", &self.path, source);
-        let directory = self.path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = links::directory(&self.path);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
         let copy = match &self.text {
             Some(before) => Some(self.copy(before).map_err(failed)?),

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 
 use runledger::import::{Import, Transcript};
 use serde::de::IgnoredAny;
@@ -14,16 +15,24 @@ pub(super) const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// If none of the first lines belongs to a session, the file is skipped. At most this many lines are read for this
 /// check.
 const LINES_BEFORE_SESSION_MAX: u64 = 200;
-/// The number of bytes in a mark. A mark holds the last bytes before the offset at which the reader stopped. If a file
-/// still has these bytes there, it counts as the same file.
-const MARK_BYTES: u64 = 64;
+/// The largest number of bytes in each part of a mark.
+const MARK_BYTES: u64 = 256;
+
+/// Recognises a file that was read up to an offset. A file at the same path is another one if its inode, its first
+/// bytes or the last bytes before the offset differ.
+#[derive(PartialEq, Eq)]
+struct Mark {
+    inode: (u64, u64),
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
 
 pub(super) struct Reading {
     transcript: Box<dyn Transcript>,
     /// The offset of the first line that was not read yet.
     offset: u64,
-    /// The last bytes before `offset`. `None` if the file cannot be read on from there.
-    mark: Option<Vec<u8>>,
+    /// `None` if the file cannot be read on from `offset`.
+    mark: Option<Mark>,
     lines: u64,
     /// True if the last line is incomplete because the agent is still writing it.
     pub(super) is_torn: bool,
@@ -108,11 +117,17 @@ impl Reading {
     }
 }
 
-/// Returns the last bytes before `offset`. Returns `None` if the file is shorter than `offset`.
-fn mark_at(file: &mut File, offset: u64) -> io::Result<Option<Vec<u8>>> {
-    let start = offset.saturating_sub(MARK_BYTES);
-    file.seek(SeekFrom::Start(start))?;
-    let mut mark = Vec::new();
-    file.take(offset - start).read_to_end(&mut mark)?;
-    Ok((mark.len() as u64 == offset - start).then_some(mark))
+/// Returns the mark of a file that was read up to `offset`. Returns `None` if the file is shorter than `offset`.
+fn mark_at(file: &mut File, offset: u64) -> io::Result<Option<Mark>> {
+    let metadata = file.metadata()?;
+    let bytes = offset.min(MARK_BYTES);
+    let mut part_at = |start| {
+        file.seek(SeekFrom::Start(start))?;
+        let mut part = Vec::new();
+        file.by_ref().take(bytes).read_to_end(&mut part)?;
+        io::Result::Ok(part)
+    };
+    let (head, tail) = (part_at(0)?, part_at(offset - bytes)?);
+    let is_whole = tail.len() as u64 == bytes;
+    Ok(is_whole.then_some(Mark { inode: (metadata.dev(), metadata.ino()), head, tail }))
 }
