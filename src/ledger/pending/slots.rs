@@ -295,8 +295,8 @@ impl Slot {
 
 impl State {
     /// Returns slots for a mark of `bytes` bytes. A mark that fits into one slot gets the lowest free slot, so that
-    /// marks that are written together are often consecutive. A longer mark gets slots that were never used. `process` is
-    /// the id of this process.
+    /// marks that are written together are often consecutive. A longer mark gets slots that were never used. `process`
+    /// is the id of this process.
     fn allocate(&mut self, bytes: usize, process: u32) -> Slot {
         let count = bytes.div_ceil(SLOT_BYTES) as u64;
         let free = if count == 1 { self.free.pop_first() } else { None };
