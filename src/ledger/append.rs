@@ -31,9 +31,10 @@ impl Ledger {
     /// - Any other record is refused.
     ///
     /// The ids of older records are looked up in the [indexes](crate::docs::index) of the segments. The first call
-    /// builds missing indexes. The ids of the newest records are in memory: normally at most 200,000 ids, which take
-    /// about 9 MB. If a segment cannot have an index, for example because it has a damaged line, its ids are in memory
-    /// too. Segments that are in an archive, or that this process has no permission to read, are not searched.
+    /// builds missing indexes. The ids of the newest records are in memory. Normally these are 200,000 ids, which take
+    /// about 9 MB. If there are more, another thread adds them to the index. If a segment cannot have an index, for
+    /// example because it has a damaged line, its ids are in memory too. Segments that are in an archive, or that this
+    /// process has no permission to read, are not searched.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if

@@ -3,11 +3,14 @@
 //! An id is looked up in two places. The indexes have the ids of the lines that they cover. A map in memory has the ids
 //! of all other lines. These are the lines at the end of the active segment, and the lines of sealed segments that
 //! cannot have an index. If the map has more than [`IDS_MAX`] ids, and has doubled since the indexes were last opened,
-//! the indexes are opened again. This extends the index of the active segment, so that fewer ids have to be in memory.
+//! another thread opens the indexes again. This extends the index of the active segment, so that fewer ids have to be
+//! in memory.
 //!
 //! Each line ends with a trailer, which has the line's number and hash. Checking the hash takes longer than reading the
 //! line. So the hash of a line outside the indexes is checked only when its execution is looked up, or when the
 //! execution has another line.
+
+mod prepare;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -15,7 +18,8 @@ use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::thread::JoinHandle;
+use std::time::Instant;
 
 use uuid::Uuid;
 
@@ -31,15 +35,12 @@ use crate::journal::read::blocks::Block;
 use crate::journal::read::{Splitter, line_at, link_before};
 use crate::journal::write::{Key, KnownKeys, LinePlace, Mark};
 use crate::journal::{Cursor, JournalOptions, Line, Lines, Warn};
-use crate::mutex::{lock, try_lock};
+use crate::mutex::lock;
 
 /// The smallest value of [`State::recent_max`]. This number of ids takes about 9 MB.
 const IDS_MAX: usize = 200_000;
 /// The maximum number of segments that stay open. Each of them has two open files: the segment and its index.
 const OPEN_MAX: usize = 64;
-/// If the journal was last read longer ago than this, a call reads the new lines before it acquires the journal's lock.
-/// So the call holds the lock for a shorter time.
-const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// The ids of the executions that have a record.
 pub(super) struct KnownIds {
@@ -56,6 +57,8 @@ struct Ids {
     state: Mutex<Option<State>>,
     /// Locked while a thread opens the indexes in [`prepare`](KnownIds::prepare).
     opening: Mutex<()>,
+    /// The last thread that [`prepare`](KnownIds::prepare) started.
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -103,50 +106,6 @@ impl KnownIds {
     pub(super) fn new(layout: Layout, options: &JournalOptions) -> Self {
         let (storage, warn) = (Arc::clone(&options.storage), Arc::clone(&options.warn));
         Self { storage, layout, warn, ids: PerProcess::new(Ids::default()) }
-    }
-
-    /// Reads the ids if this process has not read them yet, or if too many of them are in memory. Reads the ids of new
-    /// lines if the last read is longer ago than [`READ_AGAIN`]. Reading the ids can take a while, so call this
-    /// function before the journal's lock is acquired.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
-    pub(super) fn prepare(&self) -> Result<()> {
-        let ids = self.ids();
-        // If another thread has locked the state, that thread is appending, and reads the missing lines itself.
-        let must_open = || match &mut *match try_lock(&ids.state) {
-            Some(state) => state,
-            None => return Ok(false),
-        } {
-            // Other processes may have appended many lines since the state was read. Read these lines now, before the
-            // journal's lock is acquired.
-            Some(state) if state.read_at.elapsed() > READ_AGAIN || state.recent.len() > state.recent_max => {
-                if !self.is_still_there(state) {
-                    return Ok(true);
-                }
-                state.catch_up(state.recent_max).map(|is_at_end| !is_at_end)
-            }
-            Some(_) => Ok(false),
-            None => Ok(true),
-        };
-        if !must_open()? {
-            return Ok(());
-        }
-        let opening = match try_lock(&ids.opening) {
-            Some(opening) => opening,
-            None if lock(&ids.state).is_some() => return Ok(()),
-            None => lock(&ids.opening),
-        };
-        if !must_open()? {
-            return Ok(());
-        }
-        let (mut state, warnings) = self.open()?;
-        state.catch_up(usize::MAX)?;
-        *lock(&ids.state) = Some(state);
-        // Release the mutex before warning, because the program's hook for warnings may append to this ledger.
-        drop(opening);
-        warnings.iter().for_each(|error| self.warn(error));
-        Ok(())
     }
 
     pub(super) fn warn(&self, error: &Error) {

@@ -115,6 +115,7 @@ impl Drop for Shared {
     /// sweeps these files.
     fn drop(&mut self) {
         self.report_lost();
+        self.known.wait_for_thread(self.options.deadline);
         if self.spill.is_empty() {
             self.slots.close();
         }

@@ -299,10 +299,13 @@ impl Usage {
     /// one of the usages, this count is the sum.
     #[must_use]
     pub fn saturating_add(&self, other: &Self) -> Self {
-        let added = Meter::ALL.into_iter().zip(self.counts()).zip(other.counts());
-        added.fold(*self, |sum, ((meter, own), other)| match other {
-            Some(other) => sum.with(meter, own.unwrap_or(0).saturating_add(other)),
-            None => sum,
-        })
+        // A `Usage` is large, so copy it only for the counts that change.
+        let mut sum = *self;
+        for ((meter, own), other) in Meter::ALL.into_iter().zip(self.counts()).zip(other.counts()) {
+            if let Some(other) = other {
+                sum = sum.with(meter, own.unwrap_or(0).saturating_add(other));
+            }
+        }
+        sum
     }
 }

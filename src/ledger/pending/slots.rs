@@ -219,8 +219,8 @@ impl Slots {
     /// once. If this function fails, treat all marks as missing, although some may have been written.
     pub(in crate::ledger) fn begin_all(&self, lines: &[&[u8]]) -> Result<Vec<Slot>> {
         let mut state = self.own_state()?;
-        let (file, stem) = (Arc::clone(&state.file), state.stem);
-        let slots: Vec<_> = lines.iter().map(|line| state.allocate(line.len())).collect();
+        let (file, stem, process) = (Arc::clone(&state.file), state.stem, std::process::id());
+        let slots: Vec<_> = lines.iter().map(|line| state.allocate(line.len(), process)).collect();
         drop(state);
         let (mut bytes, mut written) = (Vec::new(), Ok(()));
         for (index, (slot, line)) in slots.iter().zip(lines).enumerate() {
@@ -246,7 +246,8 @@ impl Slots {
     /// no harm: a later sweep finds that the execution has a record, and skips the mark.
     pub(in crate::ledger) fn end_all(&self, mut slots: Vec<Slot>) -> Result<()> {
         // Do not remove the marks of another process.
-        slots.retain(|slot| slot.process == std::process::id());
+        let process = std::process::id();
+        slots.retain(|slot| slot.process == process);
         slots.sort_unstable_by_key(|slot| slot.first);
         let Some(state) = self.state.get() else { return Ok(()) };
         let mut freed = Vec::new();
@@ -294,15 +295,16 @@ impl Slot {
 
 impl State {
     /// Returns slots for a mark of `bytes` bytes. A mark that fits into one slot gets the lowest free slot, so that
-    /// marks that are written together are often consecutive. A longer mark gets slots that were never used.
-    fn allocate(&mut self, bytes: usize) -> Slot {
+    /// marks that are written together are often consecutive. A longer mark gets slots that were never used. `process`
+    /// is the id of this process.
+    fn allocate(&mut self, bytes: usize, process: u32) -> Slot {
         let count = bytes.div_ceil(SLOT_BYTES) as u64;
         let free = if count == 1 { self.free.pop_first() } else { None };
         let first = free.unwrap_or(self.unused);
         if free.is_none() {
             self.unused += count;
         }
-        Slot { file: Arc::clone(&self.file), process: std::process::id(), first, count }
+        Slot { file: Arc::clone(&self.file), process, first, count }
     }
 
     /// Creates the in-flight file and locks it. Between these two steps, the file has no lock, like the file of a dead
