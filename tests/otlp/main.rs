@@ -21,3 +21,6 @@ mod spans;
 #[cfg(feature = "cli")]
 mod stub;
 mod support;
+// The server of the test uses the library that the feature postgres-tls brings.
+#[cfg(all(feature = "cli", feature = "otlp-tls", feature = "postgres-tls"))]
+mod tls;

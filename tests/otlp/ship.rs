@@ -4,10 +4,10 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use runledger::{ExecutionMetrics, Ledger};
+use runledger::{ExecutionMetrics, Ledger, Uuid};
 
 use crate::commands::{Output, Place, command, output};
-use crate::stub::{Reply, Stub};
+use crate::stub::{ACCEPT, Reply, Stub};
 use crate::support::{hex, metrics, record, span_id, traces, with_calls};
 
 fn place(count: u128) -> Place {
@@ -116,6 +116,49 @@ fn a_refused_message_is_not_posted_again_and_the_place_does_not_move() {
     let stub = Stub::new(&[("307 Temporary Redirect", "Location: http://127.0.0.1:1/\r\n", "")]);
     let found = ship(&place, &stub.url, &[]);
     assert!(found.stderr.contains("status 307 Temporary Redirect"), "{}", found.stderr);
+}
+
+#[test]
+fn a_record_that_is_always_refused_is_named_and_can_be_left_out() {
+    let place = place(5);
+    let refused = span_id(Uuid::from_u128(3));
+    let stub = Stub::by(move |body| match ids(body).contains(&refused) {
+        true => ("413 Content Too Large", "", "too large"),
+        false => ACCEPT,
+    });
+    let whole = ship(&place, &stub.url, &[]);
+    assert_eq!((whole.code, stub.requests().len()), (Some(2), 1), "{}", whole.stderr);
+    let id = |id: u128| Uuid::from_u128(id);
+    let named = format!("The message has the executions from {} to {}. Use --batch-spans 1", id(1), id(5));
+    assert!(whole.stderr.contains(&named), "{}", whole.stderr);
+    let single = ship(&place, &stub.url, &["--batch-spans", "1"]);
+    assert_eq!(single.code, Some(2), "{}", single.stderr);
+    let named = format!(r#": "too large". The message has the execution {}. "#, id(3));
+    assert!(single.stderr.contains(&named), "{}", single.stderr);
+    // Only the message with execution 3 is left out.
+    let skipped = ship(&place, &stub.url, &["--batch-spans", "1", "--skip-refused", "--json"]);
+    assert_eq!(skipped.code, Some(1), "{}", skipped.stderr);
+    let named = format!("The message has the execution {}, and is left out", id(3));
+    assert_eq!(skipped.stderr.matches("is left out").count(), 1, "{}", skipped.stderr);
+    assert!(skipped.stderr.contains(&named), "{}", skipped.stderr);
+    let json: serde_json::Value = serde_json::from_str(&skipped.stdout).unwrap();
+    assert_eq!((&json["left_out"], &json["shipped"]["seq"]), (&1.into(), &5.into()), "{json}");
+    let accepted: std::collections::BTreeSet<_> =
+        stub.requests().iter().flat_map(|request| ids(&request.body)).collect();
+    assert!([1, 2, 4, 5].iter().all(|id| accepted.contains(&span_id(Uuid::from_u128(*id)))));
+    let posted = stub.requests().len();
+    assert_eq!((ship(&place, &stub.url, &[]).code, stub.requests().len()), (Some(0), posted));
+}
+
+#[test]
+fn a_message_is_not_left_out_if_the_credentials_are_wrong() {
+    let (place, stub) = (place(1), Stub::new(&[("401 Unauthorized", "", ""), ("404 Not Found", "", "")]));
+    for status in ["401 Unauthorized", "404 Not Found"] {
+        let found = ship(&place, &stub.url, &["--skip-refused"]);
+        assert_eq!(found.code, Some(2), "{}", found.stderr);
+        assert!(found.stderr.contains(&format!("refused the message with status {status}")), "{}", found.stderr);
+    }
+    assert!(ship(&place, &stub.url, &[]).answer(0).starts_with("records      1\n"));
 }
 
 #[test]

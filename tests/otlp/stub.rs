@@ -32,14 +32,22 @@ impl Stub {
     }
 
     /// Answers each body with the reply that `reply` returns, one request at a time.
-    pub(crate) fn by(mut reply: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
+    pub(crate) fn by(reply: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
+        Self::through(Some, reply)
+    }
+
+    /// Like [`by`](Self::by), but `accept` makes a stream from each connection, such as one with TLS.
+    pub(crate) fn through<S: Read + Write>(
+        accept: impl Fn(TcpStream) -> Option<S> + Send + 'static,
+        mut reply: impl FnMut(&str) -> Reply + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&requests);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
+                let Some(mut stream) = accept(stream.unwrap()) else { continue };
                 // A client that was killed sends only a part.
                 let Some(request) = read(&mut stream) else { continue };
                 let (status, headers, body) = reply(&request.body);
@@ -60,7 +68,7 @@ impl Stub {
     }
 }
 
-fn read(stream: &mut TcpStream) -> Option<Request> {
+fn read(stream: &mut impl Read) -> Option<Request> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 64 * 1024]);
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {

@@ -1,5 +1,7 @@
 //! Collects records, and turns them into messages of a bounded size.
 
+use uuid::Uuid;
+
 use super::json::Frame;
 use super::metrics::Metrics;
 use super::options::{OtlpOptions, OtlpSignal};
@@ -11,12 +13,18 @@ use crate::metrics::ExecutionMetrics;
 /// The most points of a message with metrics. One more record can exceed it.
 const POINTS_MAX: u64 = 2_000;
 
-/// A message: a `TracesData` or a `MetricsData` as one line of JSON, without a line feed.
+/// A message for a collector.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) json: Vec<u8>,
+#[non_exhaustive]
+pub struct OtlpMessage {
+    /// A `TracesData` or a `MetricsData` as one line of JSON, without a line feed.
+    pub json: Vec<u8>,
     /// The number of spans or points.
-    pub(crate) items: u64,
+    pub items: u64,
+    /// The first execution of the message. Its other spans can be in the message before.
+    pub first: Uuid,
+    /// The last execution of the message. Its other spans can be in the message after.
+    pub last: Uuid,
 }
 
 #[derive(Debug)]
@@ -26,7 +34,9 @@ pub(crate) struct Encoder {
     spans: Vec<u8>,
     items: u64,
     metrics: Metrics,
-    full: Vec<Message>,
+    /// The first and the last execution of the message that is not complete, or `None` if it has none.
+    executions: Option<(Uuid, Uuid)>,
+    full: Vec<OtlpMessage>,
 }
 
 impl Encoder {
@@ -41,7 +51,7 @@ impl Encoder {
         };
         let frame = Frame::new(names, &options.service, schema_url).map_err(failed)?;
         let (spans, metrics, full) = (Vec::new(), Metrics::default(), Vec::new());
-        Ok(Self { options: options.clone(), frame, spans, items: 0, metrics, full })
+        Ok(Self { options: options.clone(), frame, spans, items: 0, metrics, executions: None, full })
     }
 
     /// Adds a record. This may complete messages.
@@ -53,6 +63,7 @@ impl Encoder {
                     self.close()?;
                 }
                 self.metrics.add(record, self.options.dialect);
+                self.has_part_of(record);
                 if self.metrics.records() >= self.options.records_max { self.close() } else { Ok(()) }
             }
         }
@@ -70,8 +81,15 @@ impl Encoder {
             }
             self.spans.extend_from_slice(&json);
             self.items += 1;
+            self.has_part_of(record);
         }
         Ok(())
+    }
+
+    /// Notes that the message has a span or points of the record.
+    fn has_part_of(&mut self, record: &ExecutionMetrics) {
+        let id = record.execution_id;
+        self.executions = Some((self.executions.map_or(id, |(first, _)| first), id));
     }
 
     /// Completes the message of the records so far, if there are any.
@@ -84,15 +102,18 @@ impl Encoder {
                 (metrics.to_json().map_err(failed)?, metrics.points)
             }
         };
-        if items > 0 {
+        let executions = self.executions.take();
+        if items > 0
+            && let Some((first, last)) = executions
+        {
             let json = [&self.frame.head[..], &body, &self.frame.tail].concat();
-            self.full.push(Message { json, items });
+            self.full.push(OtlpMessage { json, items, first, last });
         }
         Ok(())
     }
 
     /// Removes and returns the complete messages.
-    pub(crate) fn take(&mut self) -> Vec<Message> {
+    pub(crate) fn take(&mut self) -> Vec<OtlpMessage> {
         std::mem::take(&mut self.full)
     }
 

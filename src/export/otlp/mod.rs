@@ -32,7 +32,8 @@ mod span;
 use std::io;
 
 pub use crate::genai::Dialect;
-pub(crate) use encoder::{Encoder, Message};
+pub(crate) use encoder::Encoder;
+pub use encoder::OtlpMessage;
 pub use options::{OtlpOptions, OtlpSignal};
 
 use crate::error::{Error, ErrorKind, Result, Skipped};
@@ -86,8 +87,8 @@ pub fn write(
 }
 
 impl OtlpWritten {
-    fn lines_of(&mut self, messages: Vec<Message>, out: &mut impl io::Write) -> Result<()> {
-        for Message { mut json, items } in messages {
+    fn lines_of(&mut self, messages: Vec<OtlpMessage>, out: &mut impl io::Write) -> Result<()> {
+        for OtlpMessage { mut json, items, .. } in messages {
             json.push(b'\n');
             out.write_all(&json).map_err(failed)?;
             self.lines += 1;

@@ -7,7 +7,7 @@ use super::place::PlaceFile;
 use super::url::CollectorUrl;
 use crate::disk::{Disk, Storage};
 use crate::error::{Error, ErrorKind, Result, Skipped};
-use crate::export::otlp::{Encoder, OtlpOptions};
+use crate::export::otlp::{Encoder, OtlpMessage, OtlpOptions};
 use crate::journal::format::Layout;
 use crate::journal::{Followed, Follower, Place};
 use crate::metrics::ExecutionMetrics;
@@ -25,9 +25,7 @@ pub struct OtlpShipper {
 #[non_exhaustive]
 pub struct OtlpBatch {
     /// The bodies of the requests, in order. There are none if the records have no metrics.
-    pub messages: Vec<Vec<u8>>,
-    /// The number of spans or points in all messages.
-    pub items: u64,
+    pub messages: Vec<OtlpMessage>,
     /// The number of records.
     pub records: u64,
     /// The last line of the batch.
@@ -103,9 +101,7 @@ impl OtlpShipper {
         // Another process may have appended the last lines and not synced them yet. After a power cut, other lines could
         // get their numbers.
         self.ledger.sync(last.segment)?;
-        let items = messages.iter().map(|message| message.items).sum();
-        let messages = messages.into_iter().map(|message| message.json).collect();
-        Ok(Some(OtlpBatch { messages, items, records, last }))
+        Ok(Some(OtlpBatch { messages, records, last }))
     }
 
     /// Stores that the collector has all messages of `batch`. After this call, no process ships them again. If the process

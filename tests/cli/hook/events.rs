@@ -302,7 +302,7 @@ fn every_other_event_of_an_agent_has_a_record() {
         assert!(found.iter().all(|record| record.run.session_id.as_deref() == Some("s")));
         let tag = |at: usize, key: &str| found[at].tags[key].clone();
         assert_eq!((tag(3, "agent_type"), tag(4, "error_type")), (json!("explorer"), json!("rate_limit")));
-        assert_eq!((tag(7, "trigger"), tag(9, "event_source")), (json!("auto"), json!("user_settings")));
+        assert_eq!((tag(7, "trigger"), tag(10, "event_source")), (json!("auto"), json!("user_settings")));
         assert!(!fs::read_to_string(place.ledger()).unwrap().contains("my secret"));
         // These events end what is in flight, and have no record of their own.
         for name in ["Stop", "SubagentStop", "SessionEnd", "Interrupt"] {

@@ -27,7 +27,7 @@ use crate::week::Week;
 /// about 40 bytes for each execution of the largest ledger, about 200 bytes for each file, and for the skills. Missing
 /// files are reported on stderr.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: ship to a directory, and find what is worse this week in any of its ledgers
+#[command(after_help = "Example: ship to a directory, and compare this week with the weeks before
   runledger ship fleet --active
   runledger fleet compare fleet")]
 pub(crate) struct Args {

@@ -26,6 +26,14 @@ pub(super) struct Collector {
     retry_for: Option<Duration>,
 }
 
+/// What the collector did with a message.
+pub(super) enum Delivery {
+    /// It accepted the message, except this number of spans or points.
+    Accepted { rejected: u64 },
+    /// It refused the message because of its content. The text says what the collector answered.
+    Refused(String),
+}
+
 /// Why a message was not accepted.
 enum Attempt {
     Accepted {
@@ -34,8 +42,14 @@ enum Attempt {
     },
     /// The message should be posted again, after the pause that the collector asks for.
     Again(String, Option<Duration>),
+    /// The collector refuses the message because of its content.
     Refused(String),
+    /// The collector would refuse every message, for example because the credentials are wrong.
+    Failed(String),
 }
+
+/// The statuses that are about the content of one message: malformed, too large, or not processable.
+const OF_CONTENT: [u16; 3] = [400, 413, 422];
 
 impl Collector {
     /// `retry_for` is how long a message is posted again, or `None` if there is no limit.
@@ -49,18 +63,18 @@ impl Collector {
         Self { address: url.address(signal), origin: url.origin(), headers, poster: Poster::new(timeout), retry_for }
     }
 
-    /// Posts a message until the collector has accepted it. Returns the number of spans or points that the collector has
-    /// refused.
-    pub(super) fn deliver(&self, message: &[u8], global: &Global) -> Result<u64, Failure> {
+    /// Posts a message until the collector has accepted it, or has refused it because of its content.
+    pub(super) fn deliver(&self, message: &[u8], global: &Global) -> Result<Delivery, Failure> {
         let begin = Instant::now();
         let mut pause = PAUSE_MIN;
         loop {
             let (why, asked) = match self.attempt(message) {
                 Attempt::Accepted { rejected, message } => {
                     self.warn_of(rejected, message, global);
-                    return Ok(rejected);
+                    return Ok(Delivery::Accepted { rejected });
                 }
-                Attempt::Refused(why) => return Err(Failure::Collector(why)),
+                Attempt::Refused(why) => return Ok(Delivery::Refused(why)),
+                Attempt::Failed(why) => return Err(Failure::Collector(why)),
                 Attempt::Again(why, asked) => (why, asked),
             };
             let wait = asked.unwrap_or_default().max(pause);
@@ -96,11 +110,10 @@ impl Collector {
                 let asked = retry_after(&answer, clock::unix_ms());
                 Attempt::Again(format!("{} answered with status {status}", self.origin), asked)
             }
-            OtlpAnswer::Refused { message } => Attempt::Refused(format!(
-                "{} refused the message with status {status}{}; it would refuse it again",
-                self.origin,
-                said(message)
-            )),
+            OtlpAnswer::Refused { message } => {
+                let why = format!("{} refused the message with status {status}{}", self.origin, said(message));
+                if OF_CONTENT.contains(&status.as_u16()) { Attempt::Refused(why) } else { Attempt::Failed(why) }
+            }
         }
     }
 

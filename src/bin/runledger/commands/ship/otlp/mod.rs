@@ -1,5 +1,6 @@
 //! `runledger ship otlp`
 
+mod batches;
 mod collector;
 mod headers;
 
@@ -7,7 +8,6 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
-use runledger::baseline::Skipped;
 use runledger::sink::otlp::{CollectorUrl, OtlpShipper};
 use serde_json::json;
 
@@ -19,6 +19,7 @@ use crate::http::HAS_TLS;
 use crate::otlp_args::OtlpArgs;
 use crate::records;
 use crate::term::{cell, output};
+use batches::{Shipped, ship};
 use collector::Collector;
 use headers::Headers;
 
@@ -38,12 +39,16 @@ use headers::Headers;
 /// status ends the command. If the collector refuses some spans of a message (partial success), the command warns of
 /// their number, and ships on.
 ///
+/// With 400, 413 and 422, the collector refuses the content of a message, and would refuse it again. The error names the
+/// executions of the message. --batch-spans 1 posts each span in its own message, and --skip-refused leaves out such
+/// messages.
+///
 /// OTEL_EXPORTER_OTLP_HEADERS has more headers, such as `Authorization=Basic%20…`, separated by commas. The name and the
 /// password in an address are sent with basic authentication. Redirects are not followed, and proxies are not used. A
 /// build without the feature otlp-tls refuses https.
 ///
 /// Prints the number of records and of spans, and the last line that the collector has. Exits with 1 if the collector has
-/// refused spans of an accepted message.
+/// refused spans of an accepted message, or if a message was left out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: ship to a collector on this machine until the command is stopped
   runledger ship otlp http://localhost:4318 --follow")]
@@ -73,6 +78,10 @@ pub(crate) struct Args {
     /// The most KiB of one message with spans. A single span can be larger
     #[arg(long, value_name = "N", default_value = "1024", value_parser = whole::<u32>(1, 1024 * 1024))]
     batch_kib: u32,
+    /// Leave out a message that the collector refuses because of its content. stderr names the executions of the message.
+    /// The collector does not get this message later
+    #[arg(long)]
+    skip_refused: bool,
     /// More headers, as NAME=VALUE pairs
     #[arg(long = "headers", value_name = "PAIRS", env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true)]
     #[arg(hide = true)]
@@ -92,16 +101,6 @@ fn url(text: &str) -> Result<CollectorUrl, String> {
     Ok(url)
 }
 
-/// What was shipped.
-#[derive(Default)]
-struct Shipped {
-    records: u64,
-    items: u64,
-    rejected: u64,
-    last: Option<u64>,
-    skipped: Skipped,
-}
-
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let wrong = |what: &str, why: String| Failure::CollectorArgument(format!("cannot read {what}: {why}"));
     let url = url(&args.url).map_err(|why| wrong("the address of the collector", why))?;
@@ -119,7 +118,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     loop {
         let mut shipped = Shipped { last: shipper.last_seq(), ..Shipped::default() };
         // What was shipped before an error is reported too.
-        let outcome = ship(&mut shipper, &collector, &mut shipped, global);
+        let outcome = ship(&mut shipper, &collector, args.skip_refused, &mut shipped, global);
         records::warn_of(&shipped.skipped, global);
         if is_first || shipped.records > 0 {
             report(&shipped, shipper.id(), args, global, out)?;
@@ -127,31 +126,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             is_first = false;
         }
         outcome?;
-        has_rejected |= shipped.rejected > 0;
+        has_rejected |= shipped.rejected + shipped.left_out > 0;
         if !args.follow {
             return Ok(if has_rejected { ExitCode::No } else { ExitCode::Yes });
         }
         thread::sleep(seconds(args.every));
     }
-}
-
-/// Ships the records that were not shipped yet.
-fn ship(
-    shipper: &mut OtlpShipper,
-    collector: &Collector,
-    shipped: &mut Shipped,
-    global: &Global,
-) -> Result<(), Failure> {
-    while let Some(batch) = shipper.next_batch(&mut shipped.skipped)? {
-        for message in &batch.messages {
-            shipped.rejected += collector.deliver(message, global)?;
-        }
-        shipper.shipped(&batch)?;
-        shipped.records += batch.records;
-        shipped.items += batch.items;
-        shipped.last = Some(batch.last.seq);
-    }
-    Ok(())
 }
 
 fn report(
@@ -168,6 +148,7 @@ fn report(
             "records": shipped.records,
             items: shipped.items,
             "rejected": shipped.rejected,
+            "left_out": shipped.left_out,
             "malformed_lines": shipped.skipped.count(),
             "shipped": shipped.last.map(|seq| json!({ "seq": seq })),
         });
@@ -176,6 +157,9 @@ fn report(
     writeln!(out, "records      {}", shipped.records)?;
     writeln!(out, "{items:11}  {}", shipped.items)?;
     writeln!(out, "rejected     {}", shipped.rejected)?;
+    if shipped.left_out > 0 {
+        writeln!(out, "left out     {}", shipped.left_out)?;
+    }
     writeln!(out, "up to line   {}", cell(shipped.last))?;
     Ok(())
 }
