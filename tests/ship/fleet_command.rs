@@ -135,8 +135,8 @@ fn a_week_is_compared_with_the_weeks_before_it_as_with_frozen_baselines() {
         record.total_latency_ms = Some(latency);
         record.wall_clock_time_ms = Some(latency);
         record.set_usage("gpt-4o-mini", &Usage::new(if is_recent { 2_000 } else { 1_000 } + number % 40, 10));
-        record.cost_usd = (number % 11 != 0).then(|| format!("0.0{}", 1000 + number).parse().unwrap());
-        if number % 50 == 0 {
+        record.cost_usd = (!number.is_multiple_of(11)).then(|| format!("0.0{}", 1000 + number).parse().unwrap());
+        if number.is_multiple_of(50) {
             record.tags.insert("lower_bound_calls".to_owned(), vec![1].into());
         }
         record
