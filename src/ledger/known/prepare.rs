@@ -106,9 +106,11 @@ impl KnownIds {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
     use crate::metrics::Status;
-    use crate::{Answer, ExecutionMetrics, Ledger, Timestamp, Uuid};
+    use crate::{Answer, ExecutionMetrics, Ledger, Timestamp};
 
     fn record(id: u128) -> ExecutionMetrics {
         let mut record = ExecutionMetrics::new(Uuid::from_u128(id), "s", "1", Timestamp::UNIX_EPOCH);
