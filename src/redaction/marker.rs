@@ -5,7 +5,8 @@ use crate::digest;
 /// The longest name of a rule, in bytes.
 pub(super) const NAME_BYTES_MAX: usize = 40;
 
-const START: &[u8] = b"[redacted:";
+/// How a marker begins.
+pub(super) const START: &[u8] = b"[redacted:";
 
 /// Returns the marker of a secret: `[redacted:RULE:4hex]`. The four hex digits are the start of the secret's SHA-256,
 /// so equal secrets have equal markers. Many other texts have the same four digits.

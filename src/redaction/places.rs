@@ -6,10 +6,11 @@ use super::alphabet::*;
 use super::assignment;
 use super::cursor::Cursor;
 use super::entropy::{kinds, looks_random};
+use super::marker;
 use super::placeholder::{JUDGED_BYTES_MAX, is_variable};
 
-/// How far before an option the name of its command may be.
-const COMMAND_BYTES_MAX: usize = 256;
+/// How far before an option the name of its command may be, in bytes.
+const COMMAND_BYTES_MAX: usize = 1536;
 /// The maximum length of a password in a command or a line of a file.
 const PASSWORD_BYTES_MAX: usize = 256;
 /// The maximum length of a cookie. Of a longer one, only this many bytes are redacted.
@@ -37,7 +38,7 @@ const OPTIONS: [Opt; 5] = [
 
 /// Returns the option at `at` if its command has a password as its value, and whether a user comes before the password.
 fn option_at(cursor: &Cursor<'_>, at: usize) -> Option<(usize, bool)> {
-    let before = cursor.text.get(cursor.done.max(at.saturating_sub(COMMAND_BYTES_MAX))..at)?;
+    let before = cursor.text.get(at.saturating_sub(COMMAND_BYTES_MAX)..at)?;
     let line = before.rsplit(|byte| matches!(byte, b'\n' | b';' | b'|')).next()?;
     let is_there = |command: &&[u8]| line.windows(command.len()).any(|part| part == *command);
     let option = OPTIONS.iter().find(|option| {
@@ -54,7 +55,7 @@ pub(super) fn option_hint(cursor: &Cursor<'_>, at: usize) -> bool {
     option_at(cursor, at).is_some()
 }
 
-/// Returns the password in the value of the option at `at`.
+/// Returns the value of the option at `at` if it has a password.
 pub(super) fn of_option(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
     let (end, has_user) = option_at(cursor, at)?;
     let mut start = end;
@@ -64,13 +65,14 @@ pub(super) fn of_option(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usiz
     let quote = Some(cursor.byte(start)).filter(|byte| matches!(byte, b'"' | b'\''));
     start += usize::from(quote.is_some());
     let rest = cursor.text.get(start..)?;
-    let rest = rest.get(..PASSWORD_BYTES_MAX).unwrap_or(rest);
     let is_end = |byte: &u8| match quote {
         Some(quote) => *byte == quote || *byte == b'\\' || byte.is_ascii_control(),
         None => byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'\\') || byte.is_ascii_control(),
     };
-    let value = &rest[..rest.iter().position(is_end).unwrap_or(rest.len())];
-    let user = if has_user { value.iter().position(|byte| *byte == b':')? + 1 } else { 0 };
+    // A longer value is not a password.
+    let len = rest.iter().take(PASSWORD_BYTES_MAX + 1).position(is_end).unwrap_or(rest.len());
+    let value = rest.get(..len).filter(|value| value.len() <= PASSWORD_BYTES_MAX)?;
+    let user = if has_user { colon(value)? + 1 } else { 0 };
     let password = &value[user..];
     // `-u 1000:1000` has ids, and `-p3306:3306` ports.
     let is_number = password.iter().all(|byte| matches!(byte, b'0'..=b'9' | b':' | b'.'));
@@ -79,7 +81,36 @@ pub(super) fn of_option(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usiz
     } else {
         password.len() >= 6 && (kinds(password) >= 2 || password.len() >= 16) && !password.starts_with(b"-")
     };
-    (is_secret && !is_number && !is_variable(password)).then_some(start + user..start + value.len())
+    // The name of the user can be a token, so it is a part of the secret.
+    let is_found = is_secret && !is_number && !has_marker(password) && !is_variable(password);
+    is_found.then_some(start..start + value.len())
+}
+
+/// Returns the first bytes of a text, at most `max`. Does not cut a character, because a range that ends in a
+/// character cannot be replaced.
+fn at_most(text: &[u8], max: usize) -> &[u8] {
+    let is_inside = |end: &usize| text.get(*end).is_some_and(|byte| matches!(byte, 0x80..=0xbf));
+    let end = (0..=max.min(text.len())).rev().find(|end| !is_inside(end)).unwrap_or(0);
+    text.get(..end).unwrap_or(text)
+}
+
+/// Returns true if the value has a marker, because it was redacted before.
+fn has_marker(value: &[u8]) -> bool {
+    value.windows(marker::START.len()).any(|part| part == marker::START)
+}
+
+/// Returns the offset of the colon after the name of a user. The colons of a marker in the name do not count.
+fn colon(value: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let rest = value.get(at..)?;
+        at += match rest {
+            [b':', ..] => return Some(at),
+            _ if rest.starts_with(marker::START) => rest.iter().position(|byte| *byte == b']')? + 1,
+            [_, ..] => 1,
+            [] => return None,
+        };
+    }
 }
 
 /// Returns the value of the header `Cookie` or `Set-Cookie` whose name is at `at`, if a cookie in it looks random. The
@@ -90,7 +121,7 @@ pub(super) fn cookie(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>>
     }
     let (start, quote) = assignment::separator(cursor, at + 6, false)?;
     let rest = cursor.text.get(start..)?;
-    let rest = rest.get(..COOKIE_BYTES_MAX).unwrap_or(rest);
+    let rest = at_most(rest, COOKIE_BYTES_MAX);
     let is_set = at >= 4 && cursor.has_word(at - 4, "set-");
     let is_end = |byte: &u8| {
         byte.is_ascii_control()
@@ -103,7 +134,7 @@ pub(super) fn cookie(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>>
         let Some(sign) = pair.iter().position(|byte| *byte == b'=') else { return false };
         let value = &pair[sign + 1..];
         let value = value.get(..JUDGED_BYTES_MAX).unwrap_or(value);
-        value.len() >= 16 && looks_random(value) && !is_variable(value) && !value.contains(&b' ')
+        value.len() >= 16 && looks_random(value) && !has_marker(value) && !value.contains(&b' ') && !is_variable(value)
     };
     value.split(|byte| *byte == b';').any(is_random).then_some(start..start + value.len())
 }

@@ -4,11 +4,11 @@ use runledger::redaction::Redactor;
 
 /// Texts written by hand. Each secret is between `«` and `»`, which are removed. The text after the last secret stays.
 const PLACES: &[(&str, &[&str], &str)] = &[
-    ("the password of curl", &["password"], "curl -sS -u deploy:«Wint3r-2026!x» https://repo.example.com/a.jar"),
+    ("the password of curl", &["password"], "curl -sS -u «deploy:Wint3r-2026!x» https://repo.example.com/a.jar"),
     (
         "the long option of curl",
         &["password"],
-        "curl --user 'svc_ci:«kJ8#pQ2zLm»' -X PUT https://repo.example.com/a.jar",
+        "curl --user '«svc_ci:kJ8#pQ2zLm»' -X PUT https://repo.example.com/a.jar",
     ),
     (
         "a header of curl",
@@ -229,6 +229,10 @@ const ORDINARY: &[&str] = &[
     "Signature=9f86d081884c7d659a2feaa0c55ad015",
     "set -x PATH /usr/local/bin $PATH",
     "kubeconfig-loader: found no context",
+    "curl -u [redacted:anthropic-key:2408] https://example.com",
+    "curl -u ghp_[redacted:private-key:6772] https://example.com",
+    "curl -u user:a[redacted:private-key:6772] https://example.com",
+    "curl -u [redacted:anthropic-key:2408]:[redacted:password:0e84] https://example.com",
     "certificate-authority-data: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSURkekNDQWwrZ0F3SUJBZ0lFQWdBQXVU",
 ];
 
