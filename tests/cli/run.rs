@@ -464,9 +464,19 @@ fn the_record_is_there_when_the_command_ends() {
 }
 
 #[test]
-fn without_a_command_or_a_skill_nothing_is_recorded() {
+fn without_a_skill_the_skill_is_the_file_name_of_the_command() {
     let place = Place::empty();
-    for args in [&["run", "--skill", "job"][..], &["run", "--skill", "job", "--"], &["run", "--", "true"]] {
+    for (command, skill) in [("true", "true"), ("/bin/true", "true"), ("./missing dir/../no such", "no such")] {
+        place.run(["run", "--", command]);
+        let last = place.run(["list", "--json", "--limit", "1"]).answer(0);
+        assert!(last.contains(&format!(r#""skill_name":"{skill}""#)), "{command}: {last}");
+    }
+}
+
+#[test]
+fn without_a_command_nothing_is_recorded() {
+    let place = Place::empty();
+    for args in [&["run"][..], &["run", "--skill", "job"], &["run", "--skill", "job", "--"]] {
         let complaint = place.run(args).complaint(2);
         assert!(complaint.starts_with("error: the following required arguments were not provided:"), "{complaint}");
     }

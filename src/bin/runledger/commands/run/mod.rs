@@ -7,7 +7,8 @@ mod recording;
 mod signals;
 mod tee;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::Command;
 
 use runledger::Skill;
@@ -72,9 +73,9 @@ Exit codes:
   127 if the command does not exist, 126 if it cannot be executed
   2 if the arguments are wrong")]
 pub(crate) struct Args {
-    /// The skill of the execution, which is the name of this kind of work
+    /// The skill of the execution, which is the name of this kind of work [default: the file name of the command]
     #[arg(long, value_name = "NAME", value_parser = name)]
-    skill: String,
+    skill: Option<String>,
     /// The version of the skill
     #[arg(long, value_name = "VERSION", default_value = UNKNOWN_VERSION)]
     skill_version: String,
@@ -98,11 +99,12 @@ pub(crate) fn run(args: &Args, unusable: Option<&Failure>, global: &Global) -> R
     ids.run_id.get_or_insert_with(|| clock::new_id().to_string());
     let version = if args.skill_version.trim().is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
     let kind = args.fields.kind.clone().unwrap_or_default();
+    let [program, arguments @ ..] = &args.command[..] else { return Ok(ExitCode::CouldNot) };
+    let skill = args.skill.clone().unwrap_or_else(|| skill_of(program));
     let mut recording = match unusable {
-        None => Recording::begin(Skill::new(&args.skill, version).kind(kind).run(ids.clone()), global),
+        None => Recording::begin(Skill::new(skill, version).kind(kind).run(ids.clone()), global),
         Some(failure) => Recording::nowhere(failure, global),
     };
-    let [program, arguments @ ..] = &args.command[..] else { return Ok(ExitCode::CouldNot) };
     let mut command = Command::new(program);
     command.args(arguments);
     environment::pass_on(&mut command, &ids, recording.id(), global);
@@ -127,4 +129,11 @@ pub(crate) fn run(args: &Args, unusable: Option<&Failure>, global: &Global) -> R
     recording.finish(outcome, &args.fields, &args.own, global);
     rest.pass_on();
     Ok(code)
+}
+
+/// Returns the name of the skill of a command without --skill: the file name of the program.
+fn skill_of(program: &OsStr) -> String {
+    let file = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
+    // Every record needs a name that is not blank.
+    if file.trim().is_empty() { "command".to_owned() } else { file.into_owned() }
 }
