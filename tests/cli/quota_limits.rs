@@ -130,6 +130,9 @@ fn a_change_of_one_property_keeps_the_others() {
         expected
     };
     assert_eq!(new("--no-enforce"), changed(json!({"enforce": null, "warn": null})));
+    // A percentage includes --enforce.
+    assert_eq!(new("--warn 80"), whole);
+    assert_eq!(new("--no-enforce")["warn"], json!(null));
     assert_eq!(new("--enforce --warn 80"), whole);
     assert_eq!(new("--limit 4"), changed(json!({"limit": 4})));
     assert_eq!(new("--per month --limit 20.50"), changed(json!({"period": "month"})));

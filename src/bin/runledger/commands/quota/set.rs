@@ -59,8 +59,8 @@ pub(super) struct Args {
     /// +02:00 [default: UTC]
     #[arg(long, value_parser = zone)]
     zone: Option<String>,
-    /// A percentage of an enforced limit, from 1 to 100. When it is reached, the hook of an agent asks before each tool
-    /// call
+    /// A percentage of the limit, from 1 to 100. When it is reached, the hook of an agent asks before each tool call.
+    /// Includes --enforce
     #[arg(long, value_name = "PERCENT", value_parser = whole::<u8>(1, 100))]
     warn: Option<u8>,
     /// Let the hook of an agent deny tool calls when nothing is left
@@ -125,9 +125,6 @@ pub(super) fn run(
         let table = limits::parse(&path, text.unwrap_or("[]"))?;
         let old = text.and_then(|text| limits::find(text, &args.name)).map(str::to_owned);
         let kept: Kept = old.as_deref().and_then(|old| serde_json::from_str(old).ok()).unwrap_or_default();
-        if args.warn.is_some() && !args.enforce && !kept.enforce {
-            return Err(refused("found --warn for a limit that is not enforced; expected --enforce too".to_owned()));
-        }
         args.check(&kept).map_err(refused)?;
         let entry = |as_of: &str| args.entry(&kept, as_of);
         let new = entry(&today);
@@ -186,13 +183,14 @@ impl Args {
     fn entry(&self, kept: &Kept, as_of: &str) -> String {
         let text = |text: &str| serde_json::Value::from(text).to_string();
         let source = self.source.as_deref().or(kept.source.as_deref()).unwrap_or("runledger quota set");
+        let enforces = self.enforce || self.warn.is_some();
         let unknown = match self.unknown.as_deref() {
             Some(word @ ("deny" | "allow")) => Some(text(word)),
             Some(amount) => Some(format!("{{\"assume\": {}}}", number(amount))),
             None if kept.unknown.is_some() => kept.unknown.as_ref().map(|kept| kept.get().to_owned()),
-            None => self.enforce.then(|| text("allow")),
+            None => enforces.then(|| text("allow")),
         };
-        let is_enforced = self.enforce || kept.enforce && !self.no_enforce;
+        let is_enforced = enforces || kept.enforce && !self.no_enforce;
         let warn = self.warn.or(kept.warn).filter(|_| is_enforced);
         let zone = self.zone.as_deref().or(kept.zone.as_deref());
         let kept_limit = || kept.limit.as_ref().map(|kept| kept.get().to_owned());
