@@ -187,6 +187,25 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 
 /// A crash can leave derived files that a reader built between two steps of the redaction, and damaged bytes.
 #[test]
+fn a_call_that_finds_no_text_leaves_the_quarantine_as_it_is() {
+    let place = Place::new();
+    let ledger = place.open();
+    let quarantined = place.path("logs/execution_metrics.ledger/quarantine/000001-0-0123456789abcdef.bytes");
+    fs::write(&quarantined, SECRET).unwrap();
+    // The first id is of no execution, and the text is not in the field of the second one.
+    for (number, kind) in [(99, runledger::ErrorKind::UnknownExecution), (15, runledger::ErrorKind::Invalid)] {
+        if number == 15 {
+            let mut other = record(15);
+            other.set_error_reason("another text");
+            ledger.append(&other).unwrap();
+        }
+        let error = ledger.redact(id(number), &wanted()).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert_eq!(fs::read_to_string(&quarantined).unwrap(), SECRET, "{number}");
+    }
+}
+
+#[test]
 fn a_second_call_wipes_the_files_that_a_crash_left() {
     let place = Place::new();
     let ledger = place.open();

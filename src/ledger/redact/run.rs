@@ -43,6 +43,8 @@ struct Plan {
     is_in_active: bool,
     /// The numbers of all segments with lines of the execution, each with the index of its ledger or archive.
     seen: Vec<(usize, u64)>,
+    /// True if a text was taken out of a line of the execution before.
+    has_redacted: bool,
 }
 
 impl Plan {
@@ -147,7 +149,8 @@ impl Ledger {
                 plan = self.plan(&layouts, id, &change, &is_out)?;
             }
             remains::remove_copies(storage, &layouts)?;
-            if plan.segments.is_empty() {
+            // Without an earlier redaction there is nothing to complete. A wrong id must not overwrite damaged bytes.
+            if plan.segments.is_empty() && plan.has_redacted {
                 self.wipe_remains(&plan, &layouts, wanted)?;
             }
             self.check_plan(&plan, id, &change)?;
@@ -218,6 +221,7 @@ impl Ledger {
             for (number, path) in paths {
                 let found = find(storage, &path, id, change)?;
                 plan.count += found.count;
+                plan.has_redacted |= found.has_redacted;
                 if found.count > 0 {
                     plan.seen.push((at, number));
                 }

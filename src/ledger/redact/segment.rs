@@ -49,6 +49,8 @@ pub(super) struct ChangedLine {
 pub(super) struct Found {
     /// The number of lines of the execution, whether or not they have to be changed.
     pub(super) count: u64,
+    /// True if a text was taken out of one of these lines before.
+    pub(super) has_redacted: bool,
     pub(super) changed: Vec<ChangedLine>,
 }
 
@@ -102,6 +104,7 @@ pub(super) fn find(storage: &dyn Storage, path: &Path, id: Uuid, change: &Change
             && let Some(trailer) = line::check(bytes)
         {
             found.count += 1;
+            found.has_redacted |= trailer.redacted.is_some();
             found.changed.extend(changed(bytes, piece.offset, trailer, change).map_err(|error| error.path(path))?);
         }
         if piece.unfinished {
