@@ -24,23 +24,33 @@ impl fmt::Debug for OpenHolds {
     }
 }
 
-impl KnownKeys for OpenHolds {
-    /// Returns `None` for each reservation that no line has ended, so that the line that ends it is appended. For every
-    /// other reservation, returns the end of the journal as its place; the caller does not use the place.
-    ///
-    /// The sums have forgotten a reservation that expired long ago. For such a reservation, and for one that has ended,
-    /// the whole journal is read.
-    fn places(&self, keys: &[Key], end: Mark) -> Result<Vec<Option<LinePlace>>> {
-        let mut progress = lock(&self.progress);
+impl OpenHolds {
+    /// Adds the lines up to `end` to the sums.
+    fn catch_up(&self, progress: &mut Progress, end: Mark) -> Result<()> {
         // If the last line that was read is not the last line of the journal, lines were removed after this process had
         // read them, for example because the disk was full.
         if !progress.read_on(&self.journal)? || progress.link != end.link {
             progress.reread(&self.journal, &self.warn)?;
         }
+        Ok(())
+    }
+}
+
+impl KnownKeys for OpenHolds {
+    /// Returns `None` for each reservation that no line has ended, so that the line that ends it is appended. For every
+    /// other reservation, returns the end of the journal as its place; the caller does not use the place.
+    ///
+    /// The sums have forgotten a reservation that expired long ago. For such a reservation, and for one that has ended,
+    /// the whole journal is read. So it is if the sums cannot be read.
+    fn places(&self, keys: &[Key], end: Mark) -> Result<Vec<Option<LinePlace>>> {
+        let mut progress = lock(&self.progress);
+        // If the sums cannot be read, for example because a newer version wrote a line, the amount is still recorded.
+        let has_sums = self.catch_up(&mut progress, end).is_ok();
         let ended = LinePlace { segment: end.segment, offset: end.len };
         let place = |key: &Key| {
             let Ok(hold) = u64::try_from(key.id) else { return Ok(Some(ended)) };
-            let has_ended = progress.fold.held(hold).is_none() && ending::is_recorded(&self.journal, hold)?;
+            let is_held = has_sums && progress.fold.held(hold).is_some();
+            let has_ended = !is_held && ending::is_recorded(&self.journal, hold)?;
             Ok(has_ended.then_some(ended))
         };
         keys.iter().map(place).collect()

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Barrier;
 
+use runledger::journal::Journal;
 use runledger::quota::{Grant, Hold, Limits, OpenHold, Quota, Resumed};
 use runledger::{Error, ErrorKind, QuotaStatus, Usd};
 
@@ -204,6 +205,22 @@ fn a_forgotten_hold_is_settled_once() {
     assert_eq!(refusal(again.release()), ended);
     fixture.clock.forward(-DAY_MS);
     assert_eq!(quota.status("a").unwrap().consumed, 50);
+}
+
+/// A newer version can write lines that this version cannot read. The sums are then unknown, but no use is lost.
+#[test]
+fn a_hold_is_settled_once_although_a_line_of_the_journal_cannot_be_read() {
+    let fixture = Fixture::new();
+    let quota = fixture.open();
+    let hold = held(quota.reserve("a", Some(60)).unwrap());
+    let again = counts(fixture.open().resume(hold.id()));
+    let journal = Journal::open(fixture.path(), fixture.clock.journal_options()).unwrap();
+    journal.append(br#"{"event":"of a newer version"}"#).unwrap();
+    let settled = || std::fs::read_to_string(fixture.path()).unwrap().matches("settle").count();
+    assert_eq!(hold.settle(Some(50)).unwrap_err().kind(), ErrorKind::Malformed, "the sums cannot be read");
+    assert_eq!(settled(), 1, "the use is recorded");
+    assert!(again.settle(Some(50)).is_err());
+    assert_eq!(settled(), 1);
 }
 
 #[test]
